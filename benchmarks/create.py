@@ -22,8 +22,11 @@ ABOUT = (
     "the same bytes with the same headers and does not parse the answers. The SDKs are given the same parameters; "
     "before anything is timed, the server is asked whether every contestant sent the same requests and the same "
     "bodies. A sample is one bill, wall time; every bill has a reference of its own; the median is the p50 of a "
-    "bill."
+    "bill. Each contestant makes ten bills in its turn, as a billing run does. Without a gate stand the figures of "
+    "one bill in each turn: it comes after other programs' work and a collection of garbage, with cold caches."
 )
+_ROW = 10
+_ALONE = ", one in a turn"
 GATES = (
     *(
         Gate(f"{title} bill, × raw httpx", f"{name} bill", f"{name} raw httpx", "ratio", 1.5)
@@ -32,6 +35,10 @@ GATES = (
     Gate("Stripe bill, than the stripe SDK", "stripe bill", "stripe SDK", "faster", 1.8),
     Gate("Chargebee bill, than the chargebee SDK", "chargebee bill", "chargebee SDK", "faster", 10),
     Gate("Whop bill, × whop-sdk", "whop bill", "whop-sdk", "ratio", 1),
+    *(
+        Gate(f"{title} bill{_ALONE}, × raw httpx", f"{name} bill{_ALONE}", f"{name} raw httpx{_ALONE}", "ratio", None)
+        for name, title in (("stripe", "Stripe"), ("chargebee", "Chargebee"), ("whop", "Whop"))
+    ),
 )
 _PEERS = {
     "stripe": ("stripe SDK", "stripe"),
@@ -154,7 +161,10 @@ def measure(options: Options) -> Measurements:
             else:
                 measured.missing[peer] = f"{package} is not installed"
             check(contestants, url, numbers)
-            measured.add(race(contestants, options.rounds, warm=1 if options.small else 20, single=True))
+            row, warm = (1, 1) if options.small else (_ROW, 20)
+            measured.add(race(contestants, -(-options.rounds // row), warm=warm, single=True, row=row))
+            alone = race(contestants, -(-options.rounds // 4), warm=warm, single=True)
+            measured.add({f"{name}{_ALONE}": samples for name, samples in alone.items()})
         sizes = ", ".join(f"{len(one.content)} → {len(one.answer):,}" for one in course.sent)
         measured.facts.append(f"{provider}: {len(course.sent)} requests; bytes of body → answer: {sizes}")
     return measured

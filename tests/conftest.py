@@ -17,7 +17,7 @@ import pytest
 from tests.databases import place, postgres, postgres_journal  # noqa: F401 - fixtures
 from tests.evidence import pytest_runtest_logreport, pytest_runtest_setup, pytest_sessionfinish  # noqa: F401 - hooks
 
-pytest_plugins = ["pytester"]  # for the tests of the plugin that this library ships
+pytest_plugins = ["pytester", "tests.measured"]  # the first one tests the plugin that this library ships
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SHARED: Final = ROOT.parent / "shared"

@@ -175,10 +175,10 @@ def test_who_gets_no_connection_in_time_sent_nothing(monkeypatch: pytest.MonkeyP
     free = threading.Event()
 
     def held(*_: Any) -> bytes:
-        free.wait(5)
+        free.wait(30)
         return GOOD
 
-    with server(held) as at, client(at, timeout=3.0) as first, ThreadPoolExecutor(1) as pool:
+    with server(held) as at, client(at, timeout=30.0) as first, ThreadPoolExecutor(1) as pool:
         busy = pool.submit(first.retrieve, "in_1", whole=False)
         while not at.asked:
             time.sleep(0.01)
@@ -196,11 +196,11 @@ async def test_a_task_that_gets_no_connection_in_time_sent_nothing(monkeypatch: 
     free = threading.Event()
 
     def held(*_: Any) -> bytes:
-        free.wait(5)
+        free.wait(30)
         return GOOD
 
     with server(held) as at:
-        async with aclient(at, timeout=3.0) as first:
+        async with aclient(at, timeout=30.0) as first:
             busy = asyncio.create_task(first.retrieve("in_1", whole=False))
             await until_asked(at)
             first._timeout = 0.2

@@ -23,7 +23,8 @@ from invoice_bridge import (
     providers,
 )
 from invoice_bridge.client.caps import KEYS as CAPS
-from invoice_bridge.client.config import _PROFILE, _PROVIDER, _SWITCH, _TOP, read_profile, read_switch
+from invoice_bridge.client.config import read_profile, read_switch
+from invoice_bridge.client.config_tables import PROFILE, PROVIDER, SWITCH, TOP
 from invoice_bridge.client.maps import KINDS, MAPS, Maps, allowed_codes
 from invoice_bridge.client.reference import KEYS
 from invoice_bridge.core.bills import Bill
@@ -333,11 +334,11 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "billing-
 def test_the_reference_has_every_key_of_every_table() -> None:
     """What the file takes, and what its page lists, are the same."""
     tables = {
-        "The top of the file": _TOP,
-        "`[profiles.NAME]`": _PROFILE,
+        "The top of the file": TOP,
+        "`[profiles.NAME]`": PROFILE,
         "`[profiles.NAME.mcp]`": CAPS,
-        "`[providers.NAME]`": _PROVIDER,
-        "`[switch]`": _SWITCH,
+        "`[providers.NAME]`": PROVIDER,
+        "`[switch]`": SWITCH,
     }
     assert {name: set(keys) for name, keys in KEYS.items()} == {name: set(keys) for name, keys in tables.items()}
 

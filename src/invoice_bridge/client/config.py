@@ -51,26 +51,33 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from invoice_bridge import providers
-from invoice_bridge.client.caps import fault_of_caps
-from invoice_bridge.client.maps import MAPS, fault_of_allow
+from invoice_bridge.client.config_tables import (
+    PROFILE,
+    PROVIDER,
+    SWITCH,
+    TOP,
+    Check,
+    fault_of_text,
+    kind_of,
+    known_providers,
+    listed,
+    nearest,
+    place_hint,
+)
+from invoice_bridge.client.maps import MAPS
 from invoice_bridge.core.commands import one_line
 from invoice_bridge.core.errors import ConfigurationError
-from invoice_bridge.core.idempotency import LOOKUPS
 from invoice_bridge.journal.location import Location
 
 __all__ = ["key_variable", "read_caps", "read_profile", "read_switch"]
 
 _LONG_WORD = re.compile(r"""(['"])(\S{4})\S{16,}?\1""")
 """A quoted word that may be a key in the wrong place."""
-_Check = Callable[[Any], str | None]
-"""Returns what a value must be, or None if it is valid."""
 
 
 def read_profile(path: str | os.PathLike[str], profile: str | None = None, *, needs_key: bool = True) -> dict[str, Any]:
@@ -130,7 +137,9 @@ def read_switch(path: str | os.PathLike[str]) -> dict[str, Any]:
         if name not in switch:
             raise file.fault("[switch]", f'it has no {name}: write {name} = "…", the name of a profile')
         if switch[name] not in file.profiles:
-            raise file.fault(f"[switch] {name}", f"there is no profile {switch[name]!r}; it has {_list(file.profiles)}")
+            raise file.fault(
+                f"[switch] {name}", f"there is no profile {switch[name]!r}; it has {listed(file.profiles)}"
+            )
     if switch["old"] == switch["new"]:
         raise file.fault("[switch]", "old and new are the same profile: name two of them")
     return switch
@@ -170,19 +179,21 @@ class _File:
         self.path = path
         self.profiles: dict[str, dict[str, Any]] = {}
         data = self._load()
-        self._table(data, "", _TOP, "the top of the file")
+        self._table(data, "", TOP, "the top of the file")
         self.default: str | None = data.get("default")
         self.profiles = data.get("profiles", {})
         self.providers: dict[str, dict[str, Any]] = data.get("providers", {})
         self.maps: dict[str, dict[str, dict[str, str]]] = {name: data[name] for name in MAPS if name in data}
         self.switch: dict[str, Any] | None = data.get("switch")
-        self._table(self.switch or {}, "switch", _SWITCH, "[switch]")
+        self._table(self.switch or {}, "switch", SWITCH, "[switch]")
         self._provider_tables(self.providers, "providers")
         for name, own in self.profiles.items():
             at = f"profiles.{name}"
-            self._table(self._is_table(own, at), at, _PROFILE, f"[{at}]")
+            self._table(self._is_table(own, at), at, PROFILE, f"[{at}]")
             if "provider" not in own:
-                raise self.fault(f"[{at}]", f'it has no provider: start it with provider = "…", one of {_known()}')
+                raise self.fault(
+                    f"[{at}]", f'it has no provider: start it with provider = "…", one of {known_providers()}'
+                )
             self._known_provider(own["provider"], f"[{at}] provider")
             self._provider_tables(own.get("providers", {}), f"{at}.providers")
             self._check_maps({word: own[word] for word in MAPS if word in own}, f"{at}.")
@@ -193,7 +204,7 @@ class _File:
             for name, ids in names.items():
                 for provider, id_ in self._is_table(ids, f"{at}{word}.{name}").items():
                     self._known_provider(provider, f"[{at}{word}] {name}")
-                    if problem := _text(id_):
+                    if problem := fault_of_text(id_):
                         raise self.fault(f"[{at}{word}] {name}.{provider}", problem)
 
     def journal(self, profile: str) -> dict[str, Any]:
@@ -233,10 +244,10 @@ class _File:
         if wanted is None and len(self.profiles) == 1:
             return next(iter(self.profiles))
         if wanted is None:
-            raise self.fault("default", f'choose a profile as default = "…": the file has {_list(self.profiles)}')
+            raise self.fault("default", f'choose a profile as default = "…": the file has {listed(self.profiles)}')
         if wanted not in self.profiles:
             place = "default" if profile is None else "[profiles]"
-            raise self.fault(place, f"there is no profile {wanted!r}; {_nearest(wanted, self.profiles)}")
+            raise self.fault(place, f"there is no profile {wanted!r}; {nearest(wanted, self.profiles)}")
         return wanted
 
     def _load(self) -> dict[str, Any]:
@@ -260,18 +271,18 @@ class _File:
     def _provider_tables(self, tables: Mapping[str, Any], at: str) -> None:
         for name, own in tables.items():
             self._known_provider(name, f"[{at}]")
-            self._table(self._is_table(own, f"{at}.{name}"), f"{at}.{name}", _PROVIDER, f"[{at}.{name}]")
+            self._table(self._is_table(own, f"{at}.{name}"), f"{at}.{name}", PROVIDER, f"[{at}.{name}]")
 
     def _known_provider(self, name: str, place: str) -> None:
         if name not in providers.names():
-            raise self.fault(place, f"there is no provider {name!r}; {_nearest(name, providers.names())}")
+            raise self.fault(place, f"there is no provider {name!r}; {nearest(name, providers.names())}")
 
     def _is_table(self, value: Any, at: str) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
-        raise self.fault(at, f"it must be a table, not {_kind(value)}: write [{at}] and its lines below")
+        raise self.fault(at, f"it must be a table, not {kind_of(value)}: write [{at}] and its lines below")
 
-    def _table(self, table: Mapping[str, Any], at: str, known: Mapping[str, _Check], place: str) -> None:
+    def _table(self, table: Mapping[str, Any], at: str, known: Mapping[str, Check], place: str) -> None:
         settings = table.get("settings")
         for key, value in [*table.items(), *((k, None) for k in _KEYS if isinstance(settings, dict) and k in settings)]:
             if key in _KEYS:
@@ -281,150 +292,9 @@ class _File:
                     "name into api_key_env",
                 )
             if key not in known:
-                raise self.fault(place, f"there is no {key!r} here; {_where(key, at, known)}")
+                raise self.fault(place, f"there is no {key!r} here; {place_hint(key, at, known)}")
             if problem := known[key](value):
                 raise self.fault(f"{place} {key}", problem)
 
 
 _KEYS = ("api_key", "secret_key", "token")
-
-
-# ── what each table takes ────────────────────────────────────────────────────────────────────────────────────────────
-def _text(value: Any) -> str | None:
-    return None if isinstance(value, str) and value.strip() else f'it must be a text like "…", not {_kind(value)}'
-
-
-def _table(value: Any) -> str | None:
-    return None if isinstance(value, dict) else f"it must be a table, not {_kind(value)}"
-
-
-def _flag(value: Any) -> str | None:
-    return None if isinstance(value, bool) else f"it must be true or false, not {_kind(value)}"
-
-
-def _seconds(value: Any) -> str | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and 0 < value < 86400 else "it must be a number of seconds above 0 and below 86400"
-
-
-def _mode(value: Any) -> str | None:
-    return None if value in ("test", "live") else 'it must be "test" or "live"'
-
-
-def _lookup(value: Any) -> str | None:
-    return None if value in LOOKUPS else 'it must be "auto", "always", "never" or "journal"'
-
-
-def _book(value: Any) -> str | None:
-    return _text(value) or (None if value.isprintable() else "it must consist of printable characters")
-
-
-def _number(value: Any) -> str | None:
-    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    return None if is_number else "it must be a number of 1 or more"
-
-
-def _variable(value: Any) -> str | None:
-    if isinstance(value, str) and re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", value):
-        return None
-    return "it must name an environment variable, in capitals like STRIPE_API_KEY, and not be the key itself"
-
-
-def _journal_variable(value: Any) -> str | None:
-    if _variable(value) is None:
-        return None
-    return "it must name an environment variable, in capitals like BILLS_JOURNAL, and not be the URL itself"
-
-
-def _switch_at(value: Any) -> str | None:
-    each = list(value.values()) if isinstance(value, dict) else [value]
-    if each and all(isinstance(at, datetime) and at.utcoffset() is not None for at in each):
-        return None
-    return (
-        "it must be an instant with its offset, without quotes: 2026-12-01T00:00:00Z, or a table of customers to such"
-    )
-
-
-def _journal(value: Any) -> str | None:
-    if problem := _text(value):
-        return problem
-    try:
-        location = Location(value)
-    except ConfigurationError as error:
-        return str(error)
-    if location.has_password:
-        return (
-            "the file must not contain a password: put it into PGPASSWORD or ~/.pgpass, or the whole URL into an "
-            "environment variable, and the variable's name into journal_env"
-        )
-    return None
-
-
-_TOP: Mapping[str, _Check] = {
-    "default": _text,
-    "profiles": _table,
-    "providers": _table,
-    "switch": _table,
-    **dict.fromkeys(MAPS, _table),
-}
-_SWITCH: Mapping[str, _Check] = {"old": _text, "new": _text, "at": _switch_at}
-_PROFILE: Mapping[str, _Check] = {
-    "provider": _text,
-    "mode": _mode,
-    "timeout": _seconds,
-    "deadline": _seconds,
-    "journal": _journal,
-    "journal_env": _journal_variable,
-    "lookup": _lookup,
-    "book": _book,
-    "allow": fault_of_allow,
-    "mcp": fault_of_caps,
-    **dict.fromkeys(MAPS, _table),
-    "providers": _table,
-}
-_PROVIDER: Mapping[str, _Check] = {
-    "api_key_env": _variable,
-    "base_url": _text,
-    "insecure": _flag,
-    "requests_per_minute": _number,
-    "settings": _table,
-}
-
-
-def _where(key: str, at: str, known: Iterable[str]) -> str:
-    """Guess where an unknown key belongs."""
-    parts = at.split(".")
-    if key in _PROVIDER and parts[0] == "profiles" and len(parts) == 2:
-        return f"it belongs to one provider: write it under [providers.…], or only for this profile [{at}.providers.…]"
-    if key in _PROFILE and not at:
-        return f"write it under a profile, as in [profiles.main] {key} = …"
-    if parts[-2:-1] == ["providers"] and key not in _PROFILE and not get_close_matches(key, _PROVIDER, 1, 0.8):
-        return f"if it is a setting of {parts[-1]}, write settings = {{ {key if len(key) < 20 else 'it'} = … }}"
-    return _nearest(key, known)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    names = list(known)
-    near = get_close_matches(name, names, 1)
-    return f"did you mean {near[0]!r}?" if near else f"valid names: {_list(names)}"
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-def _known() -> str:
-    return _list(providers.names())
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return "a text" if value.strip() else "an empty text"
-    names = {
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "a table",
-    }
-    return names.get(type(value), "a date")

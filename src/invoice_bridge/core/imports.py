@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from invoice_bridge.core.bills import Attempt, Id, NewInvoice
 from invoice_bridge.core.history import facts_of
@@ -52,6 +52,8 @@ class Source:
     `account` is the site of Chargebee, the account of Stripe or Whop; empty where the settings name none. If a
     book has the document there, its reference moves to the import.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # pydantic 2.10 does not take the model's
 
     provider: str
     account: str

@@ -12,7 +12,7 @@ from decimal import Decimal, Inexact, localcontext
 from functools import lru_cache
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Strict
+from pydantic import BeforeValidator, ConfigDict, Strict
 
 __all__ = [
     "Currency",
@@ -106,6 +106,8 @@ class Money:
     >>> Money(1999, "EUR") + Money(1, "EUR") == Money.parse("20.00", "EUR")
     True
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # pydantic 2.10 does not take the model's
 
     minor: Annotated[int, Strict()]
     currency: str

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from invoice_bridge.core.money import Money, times
 from invoice_bridge.core.taxes import TaxLine, TaxRate, with_amounts
@@ -39,6 +39,8 @@ class Period:
 
     Raises ValueError for naive datetimes, and if start is not before end.
     """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # pydantic 2.10 does not take the model's
 
     start: Instant
     end: Instant

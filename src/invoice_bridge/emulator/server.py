@@ -212,8 +212,9 @@ class _Endpoint:
         await deliver(delivery, scope, receive, send)
 
     def _answer(self, incoming: HttpRequest, path: str, content: bytes) -> Delivery:
-        url = f"{incoming.url.scheme}://{incoming.headers.get('host') or incoming.url.netloc}"
-        own = self.alone.get(incoming.scope["server"][1])
+        scheme, (host, port) = incoming.scope["scheme"], incoming.scope["server"]
+        url = f"{scheme}://{incoming.headers.get('host') or f'{host}:{port}'}"
+        own = self.alone.get(port)
         if own is None:
             name, _, below = path.removeprefix("/").partition("/")
             prefix = f"/{name}"

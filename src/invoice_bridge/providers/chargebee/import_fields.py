@@ -32,10 +32,7 @@ from invoice_bridge.providers.chargebee.import_conditions import (
     sends_quantity,
     sums_taxes,
 )
-from invoice_bridge.providers.chargebee.import_forms import (
-    IMPORT,
-    IMPORT_NOTE,
-)
+from invoice_bridge.providers.chargebee.import_forms import IMPORT, IMPORT_NOTE, ISSUED_SENT, TAXES_SENT
 
 _VERB = ("import_invoice",)
 _CODE = "IB-CHARGEBEE-IMPORT"
@@ -57,11 +54,6 @@ def _unsent(path: str, source: str = IMPORT, **more: Any) -> Field:
     return unsent(path, source, verbs=_VERB, **more)
 
 
-_TAX = (
-    "line_items[].tax1_name, line_items[].tax1_amount, taxes[].name, taxes[].rate, price_type, total, write_off_amount"
-)
-_TAXES = ", ".join((*(f"line_items[].tax{place}_name, line_items[].tax{place}_amount" for place in range(2, 11)), _TAX))
-_ISSUED = "date, voided_at, write_off_date, note:date, note:refunded_at, note:linked_refunds[].date"
 IMPORT_FIELDS: tuple[Field, ...] = (
     # ── identity of the document
     _approximated(
@@ -180,7 +172,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     _unsent("taxes[]", f"{IMPORT}: a pending invoice takes no taxes", when=drops_taxes_within),
     _approximated(
         "taxes[]",
-        _TAXES,
+        TAXES_SENT,
         "TAX-02",
         when=moves_taxes,
         severity=Severity.CHANGES_MONEY,
@@ -191,13 +183,13 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     _unsent("taxes[]", f"{IMPORT}: the taxes of the lines are sent, which come to them", when=sums_taxes),
     _approximated(
         "taxes[]",
-        _TAXES,
+        TAXES_SENT,
         "TAX-RATE-01",
         when=has_no_rate,
         sent="the rate 0 with the exact amount",
         why="a tax needs a rate here, and the document states none",
     ),
-    _carried("taxes[]", _TAXES),
+    _carried("taxes[]", TAXES_SENT),
     _dropped(
         "lines[].taxes[]",
         "TAX-03",
@@ -210,13 +202,13 @@ IMPORT_FIELDS: tuple[Field, ...] = (
     _unsent("lines[].taxes[]", f"{IMPORT}: a pending invoice takes no taxes", when=drops_taxes_within),
     _approximated(
         "lines[].taxes[]",
-        _TAXES,
+        TAXES_SENT,
         "TAX-RATE-02",
         when=has_no_rate,
         sent="the rate 0 with the exact amount",
         why="a tax needs a rate here, and the document states none",
     ),
-    _carried("lines[].taxes[]", _TAXES),
+    _carried("lines[].taxes[]", TAXES_SENT),
     _approximated(
         "adjustments[].kind",
         "round_off, line_items[].description, line_items[].amount",
@@ -280,7 +272,7 @@ IMPORT_FIELDS: tuple[Field, ...] = (
         sent="whole seconds",
         why="Chargebee counts whole seconds: every date loses its fraction of a second",
     ),
-    _carried("issued_at", _ISSUED),
+    _carried("issued_at", ISSUED_SENT),
     _carried("due_at", "due_date"),
     _dropped(
         "paid_at",

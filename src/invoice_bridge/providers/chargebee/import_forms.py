@@ -31,6 +31,15 @@ IMPORT_NOTE = "apidocs.chargebee.com/docs/api/credit_notes/import-credit-note"
 METHODS = frozenset({"cash", "check", "bank_transfer"})
 """The payment methods that have a word of their own; any other is "other": the import accepts no card."""
 TAXES_PER_LINE = 10
+TAX_SENT = (
+    "line_items[].tax1_name, line_items[].tax1_amount, taxes[].name, taxes[].rate, price_type, total, write_off_amount"
+)
+"""The fields of one tax, and those of several: the rows of imports name them."""
+TAXES_SENT = (
+    ", ".join(f"line_items[].tax{place}_name, line_items[].tax{place}_amount" for place in range(2, TAXES_PER_LINE + 1))
+    + f", {TAX_SENT}"
+)
+ISSUED_SENT = "date, voided_at, write_off_date, note:date, note:refunded_at, note:linked_refunds[].date"
 _ID_LENGTH = 50
 _ROUNDED = 99
 _WORDS = {"shipping": "Shipping", "credit": "Credit applied", "rounding": "Rounding", "other": "Adjustment"}

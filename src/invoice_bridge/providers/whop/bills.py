@@ -24,7 +24,7 @@ from invoice_bridge.core.model import Invoice, Line, Status
 from invoice_bridge.core.money import Money
 from invoice_bridge.core.values import shortest
 from invoice_bridge.core.wire import Effect, Flow, Request
-from invoice_bridge.providers.whop.fields import carries_quantity, fits_title, product_of
+from invoice_bridge.providers.whop.conditions import carries_quantity, fits_title, product_of
 from invoice_bridge.providers.whop.shapes import invoice
 from invoice_bridge.providers.whop.tables import LEGACY_ID, MONEY
 from invoice_bridge.providers.whop.verbs import CREATE, bare_specimen, complete_invoice, invoice_request

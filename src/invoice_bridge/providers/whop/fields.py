@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from invoice_bridge.adapter.rows import (
     DISCOUNTS,
     Field,
@@ -18,7 +15,28 @@ from invoice_bridge.adapter.rows import (
     unsent,
 )
 from invoice_bridge.core.losses import Alters, Fate, Severity
-from invoice_bridge.core.model import Line
+from invoice_bridge.providers.whop.conditions import (
+    bills_a_member,
+    bills_an_address,
+    charged_untaxed,
+    drafts_as_asked,
+    drafts_to_mail,
+    gives_the_due_date,
+    has_its_title,
+    is_issued,
+    needs_a_word_as_title,
+    needs_another_title,
+    needs_no_word_as_title,
+    product_is_lost,
+    quantity_is_kept,
+    quantity_is_lost,
+    says_nothing_else,
+    some_lines_have_no_product,
+    taxed,
+    unit_amount_is_kept,
+    unit_amount_is_lost,
+    untaxed,
+)
 from invoice_bridge.providers.whop.tables import (
     CREATE,
     IDEMPOTENCY,
@@ -29,117 +47,6 @@ from invoice_bridge.providers.whop.tables import (
     REFUND,
     TITLE_LENGTH,
 )
-
-
-# ── fields ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def carries_quantity(line: Line) -> bool:
-    """Return whether a line is sent as quantity × unit price: a quantity of zero or below is not documented."""
-    return line.quantity is not None and line.unit_amount is not None and line.quantity > 0
-
-
-def fits_title(text: str) -> bool:
-    """Return whether a text is short enough for the title of a product."""
-    return len(text) <= TITLE_LENGTH
-
-
-def product_of(command: Any, settings: Mapping[str, Any]) -> str | None:
-    """Return the existing product that a bill is of: the one that its lines name, or the setting.
-
-    None if they name several, because a Whop invoice has one product.
-    """
-    named = {line.product for line in command.lines if line.product is not None and line.names_at("whop")}
-    return named.pop() if len(named) == 1 else settings.get("product_id")
-
-
-def _product_is_lost(command: Any, _context: Any) -> bool:
-    named = [line for line in command.lines if line.product is not None]
-    return not all(line.names_at("whop") for line in named) or len({line.product for line in named}) > 1
-
-
-def _some_lines_have_no_product(command: Any, _context: Any) -> bool:
-    return any(line.product is not None for line in command.lines) and any(
-        line.product is None for line in command.lines
-    )
-
-
-def _needs_another_title(command: Any, context: Any) -> bool:
-    return (
-        not product_of(command, context.settings)
-        and command.description is not None
-        and not fits_title(command.description)
-    )
-
-
-def _has_its_title(command: Any, context: Any) -> bool:
-    return not _needs_another_title(command, context)
-
-
-def _needs_a_word_as_title(command: Any, context: Any) -> bool:
-    titled = command.description is not None and fits_title(command.description)
-    return not (product_of(command, context.settings) or titled or fits_title(command.reference))
-
-
-def _needs_no_word_as_title(command: Any, context: Any) -> bool:
-    return not _needs_a_word_as_title(command, context)
-
-
-def _quantity_is_lost(command: Any, _context: Any) -> bool:
-    return any(line.quantity not in {None, 1} and not carries_quantity(line) for line in command.lines)
-
-
-def _quantity_is_kept(command: Any, context: Any) -> bool:
-    return not _quantity_is_lost(command, context)
-
-
-def _unit_amount_is_lost(command: Any, _context: Any) -> bool:
-    return any(
-        line.unit_amount is not None and line.quantity is not None and line.quantity <= 0 for line in command.lines
-    )
-
-
-def _unit_amount_is_kept(command: Any, context: Any) -> bool:
-    return not _unit_amount_is_lost(command, context)
-
-
-def _bills_a_member(command: Any, context: Any) -> bool:
-    return command.customer is not None and command.customer.at(context.provider.name) is not None
-
-
-def _bills_an_address(command: Any, context: Any) -> bool:
-    return not _bills_a_member(command, context)
-
-
-def _gives_the_due_date(command: Any, _context: Any) -> bool:
-    return bool(command.collection.net_days is not None or (command.collection.kind == "charge" and not command.draft))
-
-
-def _says_nothing_else(command: Any, context: Any) -> bool:
-    return not _gives_the_due_date(command, context)
-
-
-def _is_issued(command: Any, _context: Any) -> bool:
-    return not command.draft
-
-
-def _drafts_to_mail(command: Any, _context: Any) -> bool:
-    return bool(command.draft and command.collection.kind == "manual")
-
-
-def _drafts_as_asked(command: Any, _context: Any) -> bool:
-    return bool(command.draft and command.collection.kind != "manual")
-
-
-def _untaxed(command: Any, _context: Any) -> bool:
-    return bool(command.tax == "none" and (command.collection.kind != "charge" or command.draft))
-
-
-def _charged_untaxed(command: Any, context: Any) -> bool:
-    return bool(command.tax == "none" and not _untaxed(command, context))
-
-
-def _taxed(command: Any, _context: Any) -> bool:
-    return bool(command.tax == "provider")
-
 
 _TITLE = "whop-sdk 2.6.0, products/client.py: title, 80 characters at most"
 _MEMBER = f"{CREATE}: member_id, or email_address and customer_name"
@@ -158,9 +65,9 @@ FIELDS = (
         why=f"a product's title has at most {TITLE_LENGTH} characters, and the description is longer",
         remedy="shorten the description, or bill under a product of your own (the setting product_id)",
         sent="the whole description in the plan; the reference, or the word Invoice, as the product's title",
-        when=_needs_another_title,
+        when=needs_another_title,
     ),
-    carried("description", "plan.description, product.title, line_items[].label", PLAN_SOURCE, when=_has_its_title),
+    carried("description", "plan.description, product.title, line_items[].label", PLAN_SOURCE, when=has_its_title),
     approximated(
         "reference",
         "plan.internal_notes, line_items[].label",
@@ -169,13 +76,13 @@ FIELDS = (
         why=f"a product's title has at most {TITLE_LENGTH} characters, and the reference is longer",
         remedy="give a short description",
         sent="the whole reference in the plan's notes; the word Invoice as the product's title",
-        when=_needs_a_word_as_title,
+        when=needs_a_word_as_title,
     ),
     carried(
-        "reference", "plan.internal_notes, product.title, line_items[].label", PLAN_SOURCE, when=_needs_no_word_as_title
+        "reference", "plan.internal_notes, product.title, line_items[].label", PLAN_SOURCE, when=needs_no_word_as_title
     ),
     carried("customer.id", "member_id", CREATE),
-    carried("customer.email", "email_address", CREATE, when=_bills_an_address),
+    carried("customer.email", "email_address", CREATE, when=bills_an_address),
     dropped(
         "customer.email",
         "IB-WHOP-CUSTOMER-01",
@@ -183,9 +90,9 @@ FIELDS = (
         severity=Severity.INFO,
         sent="the member's id",
         why="Whop bills its own record of the member and mails to the address on that record",
-        when=_bills_a_member,
+        when=bills_a_member,
     ),
-    carried("customer.name", "customer_name", CREATE, when=_bills_an_address),
+    carried("customer.name", "customer_name", CREATE, when=bills_an_address),
     dropped(
         "customer.name",
         "IB-WHOP-CUSTOMER-02",
@@ -193,9 +100,9 @@ FIELDS = (
         severity=Severity.INFO,
         sent="the member's id",
         why="Whop bills its own record of the member and shows the name on that record",
-        when=_bills_a_member,
+        when=bills_a_member,
     ),
-    carried("lines[].unit_amount", "line_items[].unit_price", LINE_SOURCE, when=_unit_amount_is_kept),
+    carried("lines[].unit_amount", "line_items[].unit_price", LINE_SOURCE, when=unit_amount_is_kept),
     carried("lines[].amount", "plan.initial_price, line_items[].unit_price", LINE_SOURCE),
     carried("amount", "plan.initial_price, line_items[].unit_price", PLAN_SOURCE, verbs=("one_time_charge",)),
     # prices are in major units: a currency with other decimals moves the decimal point
@@ -208,9 +115,9 @@ FIELDS = (
         why="a quantity needs a unit amount, and one of zero or below is not documented",
         remedy="give unit_amount, or leave the quantity out",
         sent="the line's amount alone",
-        when=_quantity_is_lost,
+        when=quantity_is_lost,
     ),
-    carried("lines[].quantity", "line_items[].quantity", LINE_SOURCE, when=_quantity_is_kept),
+    carried("lines[].quantity", "line_items[].quantity", LINE_SOURCE, when=quantity_is_kept),
     dropped(
         "lines[].unit_amount",
         "IB-WHOP-UNIT-AMOUNT-01",
@@ -218,7 +125,7 @@ FIELDS = (
         severity=Severity.INFO,  # its quantity has stopped the bill already
         why="a unit amount goes with its quantity, and one of zero or below is not documented",
         sent="the line's amount alone",
-        when=_unit_amount_is_lost,
+        when=unit_amount_is_lost,
     ),
     dropped(
         "lines[].period.start",
@@ -276,7 +183,7 @@ FIELDS = (
         f"{CREATE}: no field of an issue date",
         why="Whop dates an invoice when it is created",
         remedy="leave issued_at out",
-        when=_says_nothing_else,
+        when=says_nothing_else,
     ),
     approximated(
         "issued_at",
@@ -286,10 +193,10 @@ FIELDS = (
         severity=Severity.INFO,
         why="Whop dates an invoice when it is created; issued_at only sets the due date",
         sent="the due date",
-        when=_gives_the_due_date,
+        when=gives_the_due_date,
     ),
-    carried("collection.kind", "collection_method", CREATE, alters=Alters.BRANCH, when=_is_issued),
-    carried("collection.kind", "collection_method", CREATE, when=_drafts_as_asked),
+    carried("collection.kind", "collection_method", CREATE, alters=Alters.BRANCH, when=is_issued),
+    carried("collection.kind", "collection_method", CREATE, when=drafts_as_asked),
     Field(
         "collection.kind",
         "collection_method",
@@ -299,7 +206,7 @@ FIELDS = (
         code="IB-WHOP-COLLECTION-01",
         why="every Whop draft has a collection method; Whop sends no mail while it is a draft",
         sent="send_invoice",
-        when=_drafts_to_mail,
+        when=drafts_to_mail,
     ),
     carried("collection.payment_method", "payment_method_id", CREATE),
     # The request that makes the invoice also collects a charge: what the account adds cannot be compared before, and
@@ -312,7 +219,7 @@ FIELDS = (
         why="an account that collects tax adds it to the charge, and Whop states the total only after the collection",
         remedy='check that the account collects no tax, then write allow=["tax"]; or bill with tax="provider". What '
         "was collected is compared afterwards",
-        when=_charged_untaxed,
+        when=charged_untaxed,
     ),
     # It is only an info on a mailed bill or a draft: the customer sees the total before paying, and the command's
     # amount, which is before tax, is carried exactly.
@@ -323,9 +230,9 @@ FIELDS = (
         severity=Severity.INFO,
         why="the Whop account's settings decide whether tax is added, and the invoice does not show it",
         remedy="check the account's tax settings",
-        when=_untaxed,
+        when=untaxed,
     ),
-    unsent("tax", _TAX, when=_taxed),
+    unsent("tax", _TAX, when=taxed),
     carried("draft", "save_as_draft", CREATE, alters=Alters.BRANCH),
     unsent("attempt", IDEMPOTENCY),
     # constants
@@ -334,7 +241,7 @@ FIELDS = (
         "lines[].product",
         "IB-WHOP-LINE-PRODUCT-01",
         CREATE,
-        when=_product_is_lost,
+        when=product_is_lost,
         why="the product of a line that was read from an invoice, or that belongs to another provider, is not sent; a "
         "Whop invoice has one product",
         remedy="name one product of this account in all lines, and drop the id and provider of lines that were read",
@@ -344,7 +251,7 @@ FIELDS = (
         "product_id",
         "IB-WHOP-LINE-PRODUCT-02",
         CREATE,
-        when=_some_lines_have_no_product,
+        when=some_lines_have_no_product,
         sent="the product of the other lines",
         why="a Whop invoice has one product: lines that name none are billed under it too",
     ),

@@ -11,7 +11,7 @@ from invoice_bridge.adapter.limits import Limit
 from invoice_bridge.adapter.rows import Field, approximated, carried, dropped, refused, unsent
 from invoice_bridge.core.losses import Alters, Severity
 from invoice_bridge.core.model import Status
-from invoice_bridge.providers.whop.fields import carries_quantity, fits_title
+from invoice_bridge.providers.whop.conditions import carries_quantity, fits_title
 from invoice_bridge.providers.whop.imports import multiplies
 from invoice_bridge.providers.whop.tables import CREATE, IDEMPOTENCY, LINE_SOURCE, PLAN_SOURCE
 

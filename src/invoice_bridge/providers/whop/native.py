@@ -11,7 +11,7 @@ from typing import Any
 from invoice_bridge.adapter.instants import rfc3339_millis
 from invoice_bridge.adapter.kinds import Kind
 from invoice_bridge.adapter.native import Native, NativeTable, RefusedNative
-from invoice_bridge.providers.whop.fields import product_of
+from invoice_bridge.providers.whop.conditions import product_of
 from invoice_bridge.providers.whop.tables import CREATE, PLAN_SOURCE
 
 _ADDRESS = ("name", "line1", "line2", "city", "state", "postal_code", "country", "phone")

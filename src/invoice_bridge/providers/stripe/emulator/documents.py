@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from invoice_bridge.adapter.emulation.core import Emulator, ErrorResponse, IncomingRequest, StoredResponse, nested
 from invoice_bridge.core.wire import Response, basic, bearer
-from invoice_bridge.providers.stripe.emulator.tax_amounts import by_rate, read_tax_amounts
+from invoice_bridge.providers.stripe.emulator.tax_amounts import read_tax_amounts
+from invoice_bridge.providers.stripe.emulator.totals import amounts_of
 from invoice_bridge.providers.stripe.tables import (
     API_VERSION,
     KEY_WINDOW,
@@ -366,34 +367,11 @@ class StripeDocuments(Emulator):
         return {**head, **stated, **rest, "taxes": row.get("taxes", [])}
 
     def _total(self, found: dict[str, Any]) -> None:
-        subtotal, automatic = sum(row["amount"] for row in found["rows"]), found["automatic_tax"]["enabled"]
-        off = self._share(subtotal, self._percent_off(found))
-        taxed = subtotal - off if automatic else self._rated(found, subtotal, off)
-        within = automatic and self.switches["tax_inclusive"]
-        tax = self._share(taxed, self.tax_percent)
-        if within:
-            tax = taxed - int((Decimal(taxed) * 100 / (100 + self.tax_percent)).quantize(Decimal(1), ROUND_HALF_UP))
-        behavior = "inclusive" if within else "exclusive"
-        whole = MONEY.multiple_of.get(found["currency"].upper(), 1) if automatic else 1
-        # Stripe rounds UGX to the nearest 100; the same is assumed of ISK
-        tax = int((Decimal(tax) / whole).quantize(Decimal(1), ROUND_HALF_UP)) * whole
-        stated = [row for line in found["rows"] for row in line["taxes"]]
-        if stated and automatic:
-            raise self._refuse("You cannot set tax amounts on an invoice that uses automatic tax.")
-        if stated and found.get("default_tax_rates"):
-            raise self._refuse("You cannot set tax amounts on an invoice that has default tax rates.")
-        base = taxed - tax if within else taxed
-        taxes: list[dict[str, Any]] = [{"amount": tax, "tax_behavior": behavior, "taxable_amount": base}]
-        taxes = (taxes if automatic or tax else []) + by_rate(stated)
-        tax += sum(row["amount"] for row in stated)
-        on_top = sum(row["amount"] for row in taxes if row["tax_behavior"] == "exclusive")
-        total = subtotal - off + on_top
-        discounts = [{"amount": off, "discount": "di_1"}] if off else []
-        found |= {"subtotal": subtotal, "total": total, "total_excluding_tax": total - tax}
-        found |= {"total_taxes": taxes, "total_discount_amounts": discounts}
-        found |= {"amount_shipping": 0, "pre_payment_credit_notes_amount": 0, "post_payment_credit_notes_amount": 0}
+        is_inclusive, percent = bool(self.switches["tax_inclusive"]), self.tax_percent
+        found |= amounts_of(found, self._percent_off(found), percent, is_inclusive=is_inclusive, refuse=self._refuse)
         if found["status"] == "draft":
             found["starting_balance"] = self.customers[found["customer"]]["balance"]
+        total = found["total"]
         due = max(total + found["starting_balance"], 0) if total > 0 else max(total, 0)
         found |= {"amount_due": due, "amount_remaining": due - found["amount_paid"]}
 
@@ -402,17 +380,6 @@ class StripeDocuments(Emulator):
         if found["inherits"]:
             return int(self.discount_percent)
         return min(sum(self.coupons[code] for code in found.get("coupons", ())), 100)
-
-    @staticmethod
-    def _rated(found: Mapping[str, Any], subtotal: int, off: int) -> int:
-        """Return what is taxed without automatic tax: everything by default rates, or the items with rates."""
-        if found.get("default_tax_rates"):
-            return subtotal - off
-        return sum(row["amount"] for row in found["rows"] if row.get("rated"))
-
-    @staticmethod
-    def _share(amount: int, percent: int) -> int:
-        return int((Decimal(amount) * percent / 100).quantize(Decimal(1), ROUND_HALF_UP))
 
     def shown(self, invoice_id: str) -> dict[str, Any]:
         """Return an invoice as an answer or an event shows it."""
