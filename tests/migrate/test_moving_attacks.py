@@ -380,6 +380,7 @@ def test_what_was_credited_and_then_paid_meanwhile_is_not_recorded_as_paid_whole
         assert document["amount_paid"] == 0
 
 
+@to_stripe
 def test_a_payment_that_arrives_while_the_source_is_closed_is_not_demanded_again(
     between: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -556,27 +557,47 @@ def test_another_customer_in_the_answer_is_not_called_another_document(
 
 
 # ── open invoices of which a part is settled ─────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize(
-    "between,part",
-    [(("chargebee", "stripe"), "paid"), (("stripe", "chargebee"), "paid"), (("stripe", "chargebee"), "credited")],
-    indirect=["between"],
-    ids=["to Stripe, paid", "to Chargebee, paid", "to Chargebee, credited"],
-)
-def test_an_open_invoice_of_which_a_part_is_settled_is_moved(between: Move, part: str) -> None:
-    """A part was paid, or credited: the target has it, and demands the rest alone."""
+@pytest.mark.parametrize("part", ["paid", "credited"])
+def test_what_can_still_be_paid_once_it_is_written_off_stays_where_it_is(between: Move, part: str) -> None:
+    """Stripe accepts payments of an uncollectible invoice: the rest would be demanded at both accounts."""
     made = between.bill("open", "res-1", 1000)
     with between.client("source") as client:
-        if part == "paid":
+        if part == "credited":
+            client.credit(made, amount=Money(400, "EUR"), reference="note-1")
+        else:
             at = client.retrieve(made).created_at
             assert at is not None
             client.record_payment(made, amount=Money(400, "EUR"), at=at, reference="part-1")
-        else:
-            client.credit(made, amount=Money(400, "EUR"), reference="note-1")
+    with between.migration() as migration:
+        move_open(migration, between)
+        assert rows(migration) == {"res-1": ("refused", "source-still-billing")}
+        assert between.emulators["chargebee"].invoices == {}
+        with between.client("source") as client:
+            assert client.retrieve(made).status is Status.OPEN
+
+
+@to_stripe
+def test_an_open_invoice_of_which_a_part_was_paid_is_moved_to_stripe(between: Move) -> None:
+    """Its draft has no payment yet, and is no other document for that; issued, it demands the rest alone."""
+    made = between.bill("open", "res-1", 1000)
+    with between.client("source") as client:
+        at = client.retrieve(made).created_at
+        assert at is not None
+        client.record_payment(made, amount=Money(400, "EUR"), at=at, reference="part-1")
     with between.migration() as migration:
         move_open(migration, between)
         assert [(row.state, row.detail) for row in migration.ledger.rows(1)] == [("done", "")]
         assert migration.verify().ok
-        (row,) = migration.ledger.rows(1)
         with between.client("target") as client:
-            found = client.retrieve(row.target_id or "")
+            (found,) = client.list()
         assert (found.status, found.amount_remaining) == (Status.OPEN, Money(600, "EUR"))
+
+
+def test_an_open_document_with_a_credit_note_is_imported_at_chargebee(between: Move) -> None:
+    """What is left to pay is compared once its credit note is there, and not before."""
+    note = CreditNote(id="cn_1", number="CN-1", amount=Money(400, "EUR"), kind="adjustment", reason="late")
+    command = paid_import().model_copy(
+        update={"status": Status.OPEN, "paid_at": None, "payments": (), "credit_notes": (note,)}
+    )
+    found, _ = imported(between, command)
+    assert (found.status, found.amount_remaining) == (Status.OPEN, Money(790, "EUR"))

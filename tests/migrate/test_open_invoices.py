@@ -81,6 +81,7 @@ def test_what_was_made_is_issued_itself_however_late(between: Move, monkeypatch:
         assert migration.verify().ok
 
 
+@pytest.mark.parametrize("between", [("chargebee", "stripe")], indirect=True, ids=" to ".join)
 def test_what_was_paid_in_part_is_written_off_at_the_source(between: Move) -> None:
     """A payment cannot be voided; the target has it, and the rest is open there."""
     made = between.bill("open", "res-1", 1000)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from invoice_bridge import providers
 from invoice_bridge.adapter.pages import Unreadable
 from invoice_bridge.core.commands import ImportInvoice, ListInvoices, faults
 from invoice_bridge.core.errors import BridgeError, Unsupported
@@ -102,6 +103,7 @@ class Planner:
         command = self.command(invoice, reference)
         operation: dict[str, Any] = {"make": write_operation(command)}
         if invoice.status is Status.OPEN:
+            _check_closable(invoice, command)
             unarmed = command.model_copy(update={"armed": False})
             operation = {
                 "make": write_operation(unarmed),
@@ -131,6 +133,22 @@ class Planner:
         made = ImportInvoice.of(invoice, customer=customer, source=source, reference=reference)
         changes = {**self.numbers.changes(invoice), "lines": tuple(map(self.product_of, made.lines))}
         return made.model_copy(update=changes)
+
+
+def _check_closable(invoice: Invoice, command: ImportInvoice) -> None:
+    """Check that nobody can pay an open invoice at the source once it is closed there. Raises Unsupported.
+
+    One of which a part was settled cannot be voided, and some providers accept payments of what is written off.
+    """
+    pays = providers.get(invoice.provider).transitions.get("pay")
+    is_settled_in_part = bool(command.payments or command.credit_notes)
+    if is_settled_in_part and pays is not None and Status.UNCOLLECTIBLE in {*pays.allowed, *pays.undocumented}:
+        raise Unsupported(
+            f"source-still-billing: a part of the invoice {invoice.id} was paid or credited, so that "
+            f"{invoice.provider} can only write it off, and it can still be paid there "
+            "afterwards: both accounts would collect the rest",
+            remedy="collect the rest at the source, or credit it there and bill it anew at the target",
+        )
 
 
 def source_facts(invoice: Invoice) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def _taken(command: ImportInvoice, context: Context, refusal: Rejected) -> Flow[
 def _is_import(command: ImportInvoice, at: Invoice) -> Invoice:
     """Check that an invoice of this id was imported from the same document: one of the site's own may be just like it.
 
-    Raises IdempotencyMismatch. An import that states no source cannot be told from the site's own.
+    Raises IdempotencyMismatch. For an import that states no source nothing shows it.
     """
     origin = origin_of(command)
     if origin is None or origin in (at.description or "").splitlines():
