@@ -56,6 +56,24 @@ def test_a_worker_finishes_the_plan(
     assert not (tmp_path / "bills.sqlite").exists()
 
 
+@pytest.mark.parametrize(
+    "ended, code", [({"done": 2}, 0), ({"done": 1, "refused": 1}, 1), ({"quarantined": 1}, 1), ({}, 0)]
+)
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_worker_that_refused_an_item_ends_with_1(
+    cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    *, ended: dict[str, int], code: int, form: tuple[str, ...],
+) -> None:  # fmt: skip
+    """As `run` does: a script sees that not everything was moved."""
+    config = tmp_path / "billing.toml"
+    config.write_text(BILLING.format(url="http://127.0.0.1:1"), "utf-8")
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.add_plan(PlanHeader("stripe:"))
+    monkeypatch.setattr("invoice_bridge.migrate.jobs.work_on_jobs", lambda *_, **__: ended)
+    options = ("--database-url", str(tmp_path / "ledger.sqlite"), "--config", str(config), *form)
+    assert cli("migrate", "worker", *options).code == code
+
+
 def test_what_cannot_be_used_is_refused(cli: Callable[..., Done], tmp_path: Path, served: Served) -> None:
     """A password on the command line, a file where several machines meet, and a ledger without a plan."""
     config = tmp_path / "billing.toml"

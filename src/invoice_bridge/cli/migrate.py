@@ -67,7 +67,10 @@ def worker(
     threads: Annotated[int, typer.Option("--threads", min=1, max=32, help="Items under way at a time.")] = 4,
     as_json: AsJson = False,
 ) -> None:
-    """Work on the pages of a plan until it is finished; start one on each machine."""
+    """Work on a plan until it is finished; start one on each machine. Exit code 1 if an item is refused, or a person's.
+
+    Each worker counts the items that it has ended itself.
+    """
     from invoice_bridge.client.clients import Client
     from invoice_bridge.migrate.jobs import work_on_jobs
     from invoice_bridge.migrate.ledger import Ledger
@@ -104,5 +107,8 @@ def worker(
 def _show(done: Mapping[str, int], *, as_json: bool) -> None:
     if as_json:
         write_done(dict(done))
-        return
-    print_parts(", ".join(f"{number} {state}" for state, number in sorted(done.items())) or "nothing was left to do")
+    else:
+        ended = ", ".join(f"{number} {state}" for state, number in sorted(done.items()))
+        print_parts(ended or "nothing was left to do")
+    if any(done.get(state) for state in ("refused", "quarantined", "unknown")):
+        raise typer.Exit(exits.DIFFERENCE)
