@@ -267,6 +267,7 @@ with Client(name, api_key=key, base_url=url, journal=journal, lookup="journal", 
 MANUAL = BOTH.replace("Collection.send(due=datetime(2027, 1, 1, tzinfo=UTC))", "Collection.manual()")
 
 
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 def test_two_processes_at_two_providers_bill_once(path: Place) -> None:
     """The check and the first intent are one transaction: of two that start at the same instant one is refused."""
     with running(names=["stripe", "whop"]) as served:

@@ -90,6 +90,7 @@ def test_a_bound_of_an_earlier_run_adds_nothing_to_the_next_one(between: Move, m
 
 
 # ── a source that changes late ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.slow
 def test_a_source_that_was_away_is_still_read_before_its_invoice_is_made(
     between: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ def _open_fence() -> Fence:
     return fence
 
 
+@pytest.mark.parametrize("place", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 def test_three_processes_use_the_rate_and_never_exceed_it(place: Place) -> None:
     """By the target's clock no second has more. A machine that is busy uses less: the best of some runs counts."""
     shares = []
