@@ -114,6 +114,13 @@ def test_a_file_that_is_not_there_is_one_clear_line(
         read_bill(path)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this platform has no /dev/zero")
+def test_a_file_without_an_end_is_refused() -> None:
+    """A device gives bytes for ever; no more is read than any bill has."""
+    with pytest.raises(ConfigurationError, match="/dev/zero: it has more than 64 MB, so it is another file"):
+        read_bill("/dev/zero")
+
+
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     """Some editors write one."""
     (tmp_path / "a.json").write_text(f'{{{CHARGE}, "amount": "19.99 EUR"}}', "utf-8-sig")

@@ -24,12 +24,22 @@ from invoice_bridge.core.money import Money
 T = TypeVar("T")
 
 
+MOST_BYTES = 64_000_000
+"""Bytes of a file that is read whole: a bill, a delivery, a profile, an invoice, what a calibration found."""
+
+
 def read_bytes(path: str) -> bytes:
-    """Read a file, or stdin for "-". Raises ConfigurationError."""
-    if path == "-":
-        return sys.stdin.buffer.read()
+    """Read a file, or stdin for "-". Raises ConfigurationError, also for more than MOST_BYTES."""
+    content = sys.stdin.buffer.read(MOST_BYTES + 1) if path == "-" else _read_file(path)
+    if len(content) > MOST_BYTES:
+        raise ConfigurationError(f"{path}: it has more than {MOST_BYTES // 1_000_000} MB, so it is another file")
+    return content
+
+
+def _read_file(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            return file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: there is no such file") from None
     except IsADirectoryError:
