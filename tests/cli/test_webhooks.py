@@ -193,7 +193,7 @@ def test_a_delivery_without_an_event_is_not_valid(cli: Cli, tmp_path: Path) -> N
     """A signed body that cannot be read: exit code 1 with the reason, as for any other that is not valid."""
     body, headers = tmp_path / "body", tmp_path / "headers"
     body.write_bytes(b"not JSON")
-    signed = sign("stripe", b"not JSON", secret=SECRET, at=NOW, event_id="evt_1")
+    signed = sign("stripe", b"not JSON", secret=SECRET, at=datetime.now(UTC), event_id="evt_1")
     headers.write_text("".join(f"{name}: {value}\n" for name, value in signed.items()), "utf-8")
     done = cli("webhooks", "verify", str(body), "--provider", "stripe", "--headers", str(headers))
     assert (done.code, done.out) == (1, "")

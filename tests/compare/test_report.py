@@ -157,7 +157,7 @@ def test_the_same_comparison_gives_the_same_bytes(written: Write) -> None:
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     """A fault of the disk names the file; a page that breaks off does not take the place of the one before."""
     found = compare(bill(), other())
-    with pytest.raises(ConfigurationError, match=r"nowhere/report\.html: it cannot be written: No such file"):
+    with pytest.raises(ConfigurationError, match=r"nowhere/report\.html: there is no such folder"):
         write_html(found, tmp_path / "nowhere" / "report.html")
     kept = tmp_path / "kept.html"
     kept.write_text("before", "utf-8")
