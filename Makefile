@@ -149,9 +149,9 @@ pythons: ## run the tests with each Python from 3.11 to 3.14 that is on PATH or 
 	done; \
 	[ $$tried -gt 0 ] || { echo "no such Python is on this machine" >&2; exit 1; }
 
-coverage: .venv-coverage/ready ## measure which lines and branches of the package the tests reach (COVERAGE=); pages in build/coverage
+coverage: .venv-coverage/ready ## measure which lines and branches all tests reach, the slow ones too (COVERAGE=); pages in build/coverage
 	rm -rf build/coverage
-	.venv-coverage/bin/python -m coverage run -m pytest -q $(PARALLEL) $(or $(COVERAGE),--part fast)
+	.venv-coverage/bin/python -m coverage run -m pytest -q $(PARALLEL) $(COVERAGE)
 	.venv-coverage/bin/python -m coverage combine -q
 	.venv-coverage/bin/python -m coverage html -q --skip-covered
 	.venv-coverage/bin/python -m coverage report
