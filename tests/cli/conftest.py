@@ -12,6 +12,7 @@ import pytest
 from invoice_bridge.adapter.emulation.core import FakeClock
 from invoice_bridge.cli.app import run
 from invoice_bridge.emulator.server import Served, running
+from tests.measured import measured
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 KEY = "sk_test_not_a_key"
@@ -58,5 +59,6 @@ def execute(*arguments: str, stdin: bytes = b"", env: dict[str, str] | None = No
     """Run a command as a program of its own."""
     program = [sys.executable, "-W", "error", "-c", "from invoice_bridge.cli import main; main()", *arguments]
     path = {"PATH": "/usr/bin:/bin", "PYTHONIOENCODING": "utf-8", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    path |= measured()
     done = subprocess.run(program, input=stdin, capture_output=True, check=False, env=path | (env or {}), timeout=60)
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -21,6 +21,7 @@ from invoice_bridge.core.commands import read_command
 from invoice_bridge.core.errors import BridgeError, RateLimited, ServerError, Unreachable, Unsupported
 from invoice_bridge.emulator.server import Served
 from tests.cli.conftest import EXAMPLES, KEY, Done
+from tests.measured import measured
 from tests.test_errors import TREE
 
 Cli = Callable[..., Done]
@@ -220,7 +221,7 @@ def test_a_stop_in_the_middle_of_a_bill() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", "create", CHARGE, "--json"]
         program += ["--lookup", "never", "--provider", "stripe", "--base-url", url]
-        env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
+        env = {**measured(), "PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
         with (
             subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as billing,
             silent.accept()[0] as connection,

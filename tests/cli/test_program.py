@@ -15,6 +15,7 @@ from invoice_bridge.cli.results import write
 from invoice_bridge.cli.terminal import write_json
 from invoice_bridge.emulator.server import Served
 from tests.cli.conftest import EXAMPLES, KEY, execute
+from tests.measured import measured
 
 CHARGE = str(EXAMPLES / "one-time-charge.json")
 ON_STRIPE = ("--provider", "stripe", "--base-url")
@@ -158,7 +159,7 @@ def test_a_closed_pipe_is_quiet() -> None:
         capture_output=True,
         check=False,
         timeout=60,
-        env={"PATH": "/usr/bin:/bin"},
+        env={**measured(), "PATH": "/usr/bin:/bin"},
     )
     assert done.stderr == b""
     assert done.stdout == b"[\n"
@@ -171,7 +172,7 @@ def test_a_full_disk_does_not_make_a_bill_a_failure(served: Served, *, as_json: 
     """It ended with a traceback and the exit code of a loss, though the invoice was made."""
     words = ["create", CHARGE, *ON_STRIPE, served.base_urls["stripe"], *(["--json"] if as_json else [])]
     program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", *words]
-    env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
+    env = {**measured(), "PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60, env=env)
     err = done.stderr.decode()
@@ -202,7 +203,7 @@ def test_a_stream_that_the_shell_has_closed_is_no_crash(words: str) -> None:
 def test_the_emulators_are_served_until_interrupted() -> None:
     """`emulate --port 0 --json` says where it listens; Ctrl-C ends it with 130 and without a word."""
     program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", "emulate", "--port", "0", "--json"]
-    env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
+    env = {**measured(), "PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as server:
         assert server.stdout is not None
         assert server.stderr is not None
@@ -222,7 +223,7 @@ def test_ctrl_c_in_the_middle_of_a_bill_names_the_reference() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()"]
         program += ["create", CHARGE, "--lookup", "never", *ON_STRIPE, url]
-        env = {"PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
+        env = {**measured(), "PATH": "/usr/bin:/bin", "STRIPE_API_KEY": KEY}
         with subprocess.Popen(program, stderr=subprocess.PIPE, env=env) as billing:
             assert billing.stderr is not None
             with silent.accept()[0] as connection:

@@ -21,6 +21,7 @@ from invoice_bridge.adapter.emulation.faults import Fault, Kind
 from invoice_bridge.cli.progress import counted, progress
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import EXAMPLES, KEY, execute
+from tests.measured import measured
 
 CHARGE = str(EXAMPLES / "one-time-charge.json")
 LINE = "reading invoices"
@@ -33,7 +34,14 @@ def in_terminal(*arguments: str, stop_at: str = "", **env: str) -> tuple[int, st
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
     program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", *arguments]
-    given = {"PATH": "/usr/bin:/bin", "TERM": "xterm-256color", "LANG": "C.UTF-8", "STRIPE_API_KEY": KEY, **env}
+    given = {
+        **measured(),
+        "PATH": "/usr/bin:/bin",
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+        "STRIPE_API_KEY": KEY,
+        **env,
+    }
     with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, env=given) as running:
         os.close(theirs)
         written, stopped = bytearray(), False

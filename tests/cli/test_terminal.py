@@ -20,6 +20,7 @@ from invoice_bridge.cli import listing
 from invoice_bridge.cli.files import read_bill
 from invoice_bridge.emulator.server import Served, running
 from tests.cli.conftest import EXAMPLES, KEY, execute
+from tests.measured import measured
 
 CHARGE = str(EXAMPLES / "one-time-charge.json")
 ALL_COLUMNS = ["id", "number", "reference", "status", "customer", "total", "remaining", "created", "due"]
@@ -31,7 +32,14 @@ def in_terminal(*arguments: str, columns: int = 80, **env: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     program = [sys.executable, "-c", "from invoice_bridge.cli import main; main()", *arguments]
-    given = {"PATH": "/usr/bin:/bin", "TERM": "xterm-256color", "LANG": "C.UTF-8", "STRIPE_API_KEY": KEY, **env}
+    given = {
+        **measured(),
+        "PATH": "/usr/bin:/bin",
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+        "STRIPE_API_KEY": KEY,
+        **env,
+    }
     with subprocess.Popen(program, stdin=theirs, stdout=theirs, stderr=theirs, env=given):
         os.close(theirs)
         written = bytearray()
