@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -238,6 +239,7 @@ def test_a_delivery_that_is_too_long_is_not_even_verified() -> None:
 
 # ── what it costs ────────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.slow
+@pytest.mark.skipif("coverage" in sys.modules, reason="make coverage measures lines, which costs more than they do")
 @pytest.mark.parametrize("name", ANSWERS)
 def test_defect_72_no_answer_costs_more_than_was_meant(name: str) -> None:
     """Less than 200 MB in all and about a second; some were measured at 2 GB and ten seconds.
