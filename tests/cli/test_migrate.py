@@ -11,7 +11,7 @@ from invoice_bridge import Money, OneTimeCharge
 from invoice_bridge.emulator.server import Served
 from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, write_operation
 from tests.cli.conftest import Done
-from tests.migrate.moves import move
+from tests.migrate.moves import Move, move
 
 BILLING = """
 [profiles.target]
@@ -32,6 +32,17 @@ base_url = "{stripe}"
 base_url = "{chargebee}"
 settings = {{ site = "{site}" }}
 """
+
+
+def configure(between: Move, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Set both keys, and write the file of both profiles and that of the customers; return the two files."""
+    monkeypatch.setenv("STRIPE_API_KEY", between.source["api_key"])
+    monkeypatch.setenv("CHARGEBEE_API_KEY", between.target["api_key"])
+    config, customers = folder / "moving.toml", folder / "customers.csv"
+    urls = {side["provider"]: side["base_url"] for side in (between.source, between.target)}
+    config.write_text(MOVING.format(**urls, site=between.target["site"]), "utf-8")
+    customers.write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
+    return config, customers
 
 
 @pytest.mark.slow
@@ -94,15 +105,10 @@ def test_a_worker_moves_what_plan_has_written(
     """With the source's profile it reads each invoice again, and accepts losses by name; without it, it refuses."""
     with move(tmp_path) as between:
         between.fill(4, ("paid", "open"))
-        monkeypatch.setenv("STRIPE_API_KEY", between.source["api_key"])
-        monkeypatch.setenv("CHARGEBEE_API_KEY", between.target["api_key"])
-        config = tmp_path / "moving.toml"
-        urls = {side["provider"]: side["base_url"] for side in (between.source, between.target)}
-        config.write_text(MOVING.format(**urls, site=between.target["site"]), "utf-8")
-        (tmp_path / "customers.csv").write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
+        config, customers = configure(between, tmp_path, monkeypatch)
         ends = ("--config", str(config), "--from", "old")
         ledger = ("--ledger", postgres_journal)
-        file = ("--customers", str(tmp_path / "customers.csv"))
+        file = ("--customers", str(customers))
         planned = cli("migrate", "plan", *ledger, *ends, "--to", "new", *file, "--open", "--rate", "1000")
         assert "items: 4 planned" in planned.out
         worker = ("migrate", "worker", "--database-url", postgres_journal, "--config", str(config), "--profile", "new")
@@ -120,12 +126,7 @@ def test_an_undo_after_a_sweep_names_what_it_takes_back(
     """Without --plan it is the one plan that made documents; of several, the option to type is in the message."""
     with move(tmp_path) as between:
         between.fill(1, ("paid",))
-        monkeypatch.setenv("STRIPE_API_KEY", between.source["api_key"])
-        monkeypatch.setenv("CHARGEBEE_API_KEY", between.target["api_key"])
-        config, customers = tmp_path / "moving.toml", tmp_path / "customers.csv"
-        urls = {side["provider"]: side["base_url"] for side in (between.source, between.target)}
-        config.write_text(MOVING.format(**urls, site=between.target["site"]), "utf-8")
-        customers.write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
+        config, customers = configure(between, tmp_path, monkeypatch)
         ends = ("--ledger", str(tmp_path / "a.sqlite"), "--config", str(config), "--from", "old", "--to", "new")
         assert "1 planned" in cli("migrate", "plan", *ends, "--customers", str(customers)).out
         early = cli("migrate", "undo", *ends)
@@ -184,12 +185,7 @@ def test_what_a_run_refuses_is_said_and_is_no_success(
     """The invoice changed since the plan: exit code 1, with what lists the reason and what plans it again."""
     with move(tmp_path) as between:
         made = between.bill("paid", "res-1", 1000)
-        monkeypatch.setenv("STRIPE_API_KEY", between.source["api_key"])
-        monkeypatch.setenv("CHARGEBEE_API_KEY", between.target["api_key"])
-        config, customers = tmp_path / "moving.toml", tmp_path / "customers.csv"
-        urls = {side["provider"]: side["base_url"] for side in (between.source, between.target)}
-        config.write_text(MOVING.format(**urls, site=between.target["site"]), "utf-8")
-        customers.write_text("source_id,target_id\ncus_42,cus_42\n", "utf-8")
+        config, customers = configure(between, tmp_path, monkeypatch)
         ends = ("--ledger", str(tmp_path / "a.sqlite"), "--config", str(config), "--from", "old", "--to", "new")
         cli("migrate", "plan", *ends, "--customers", str(customers))
         between.emulators["stripe"].invoices[made]["number"] = "OTHER-1"

@@ -74,7 +74,7 @@ def start(command: Command, context: Context, history: History = NO_HISTORY, *, 
     if history.applied:
         context = replace(context, done=history.applied)
     flow = context.provider.flow(command, context)
-    if lookup != "never" and not (lookup == "journal" and not _is_repeat(command, history)):
+    if lookup != "never" and (lookup != "journal" or _is_repeat(command, history)):  # else the flow refuses by itself
         with suppress(StopIteration):
             next(flow)  # what can be refused is refused before the lookup too
         flow.close()

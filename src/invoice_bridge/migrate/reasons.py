@@ -14,7 +14,8 @@ __all__ = ["WORDS", "word_of"]
 WORDS: Final = {
     "source-incomplete": "its lines, payments or credit notes are not known whole at the source",
     "source-total-unknown": "the source does not state its total",
-    "source-still-billing": "it is open, and the source goes on to collect it: plan with open invoices to move it",
+    "source-still-billing": "it is open, and the source goes on to collect it: plan with open invoices to move it; one "
+    "of which a part was settled may stay",
     "draft": "it is a draft: plan with drafts to move it",
     "customer-unmapped": "no customer at the target is known for it: complete the CSV of customers",
     "customer-has-balance": "the customer has a balance at the target, which would be used up",
