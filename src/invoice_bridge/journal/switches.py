@@ -53,6 +53,17 @@ class Switches:
         kept = _kept_for(rows, book, target, given, customer)
         return _given_for(given, customer)[1] if kept is None else kept
 
+    def earlier(self, book: Book, target: str, customer: str | None) -> tuple[Kept, ...]:
+        """Return the instant of each switch before this one that decides for a customer, the last switch first.
+
+        Where an earlier switch has several instants, and none that is surely the customer's, its latest one counts.
+        """
+        rows = self.rows(book)
+        pairs = list(dict.fromkeys((row.source, row.target) for row in rows))
+        this = (book.account, target)
+        before = pairs[: pairs.index(this)] if this in pairs else pairs
+        return tuple(_deciding(current_rows(rows, *pair), customer) for pair in reversed(before))
+
     def keep(
         self, book: Book, target: str, given: Mapping[str, datetime], customer: str | None, now: datetime
     ) -> datetime:
@@ -105,6 +116,14 @@ class Switches:
 def current_rows(rows: Sequence[Kept], source: str, target: str) -> dict[str, Kept]:
     """Return the last row of each customer of a switch."""
     return {row.customer: row for row in rows if (row.source, row.target) == (source, target)}
+
+
+def _deciding(current: Mapping[str, Kept], customer: str | None) -> Kept:
+    """Return the row of a switch that decides for a customer, the latest one where that is not known."""
+    named = current.get(customer or EVERYBODY, current.get(EVERYBODY))
+    if named is None or (customer is None and len(current) > 1):
+        return max(current.values(), key=lambda row: row.at)
+    return named
 
 
 def check_instant(at: object, what: str) -> None:

@@ -6,7 +6,7 @@ clock. Before one side makes a bill, the other side is asked for its reference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -25,7 +25,7 @@ from invoice_bridge.core.errors import (
 from invoice_bridge.core.model import CustomerRef, Invoice, Status
 from invoice_bridge.engine.lookup import Resolution
 from invoice_bridge.journal.store import Journal
-from invoice_bridge.journal.switches import EVERYBODY, check_instant
+from invoice_bridge.journal.switches import EVERYBODY, Kept, check_instant
 
 C = TypeVar("C", bound=Any)
 T = TypeVar("T")
@@ -62,7 +62,8 @@ class Sides(Generic[C]):
         """Return the side that bills a command, by the instant that the book keeps. Reads the journal.
 
         With `keep` the instants are kept if this is their first use. Raises ConfigurationError for a period, or a day,
-        across the instant, and for a one-time charge without `on`.
+        across the instant, for one that an earlier switch of the book leaves to a third account, and for a one-time
+        charge without `on`.
         """
         if not isinstance(command, Bill):
             raise ConfigurationError(f"a {command.verb} is no bill: call it on the client of one side, .old or .new")
@@ -73,16 +74,28 @@ class Sides(Generic[C]):
             at = switches.keep(book, target, self.given, name, datetime.now(UTC))
         else:
             at = switches.instant(book, target, self.given, name)
-        start, end = _span(command, on, at)
-        if start >= at:
+        if _is_from(command, on, at, f"{self.old.provider} and {self.new.provider}"):
             return self.new
-        if end <= at:
+        left = self._left_before(command, on, switches.earlier(book, target, name))
+        if left is None:
             return self.old
+        if left.source == target:  # a switch back: the account of that time is the new side
+            return self.new
         raise ConfigurationError(
-            f"{command.reference!r}: {_plain(start)} to {_plain(end)} lies across the switch at {_plain(at)}; nothing "
-            f"was sent: bill the part before it and the part from it on as two bills, at {self.old.provider} and "
-            f"{self.new.provider}"
+            f"{command.reference!r} is for the time of {left.source.rstrip(':')}, which this book has left for "
+            f"{left.target.rstrip(':')} at {_plain(left.at)}; nothing was sent: bill it with a client of that account "
+            "alone, with the same journal and book"
         )
+
+    @staticmethod
+    def _left_before(command: Bill, on: date | None, switches: Sequence[Kept]) -> Kept | None:
+        """Return the first switch of the book that a bill is before, of those before this one; None if it is after."""
+        left = None
+        for earlier in switches:
+            if _is_from(command, on, earlier.at, f"{earlier.source.rstrip(':')} and {earlier.target.rstrip(':')}"):
+                break
+            left = earlier
+        return left
 
     def other(self, side: C) -> C:
         """Return the other side."""
@@ -283,6 +296,20 @@ def _check_on(command: Bill, on: date | None) -> None:
         raise ConfigurationError("on= must be a date, or an aware datetime")
     if isinstance(on, datetime) and on.utcoffset() is None:
         raise ConfigurationError("on= must be a date, or a datetime with a time zone: this one has none")
+
+
+def _is_from(command: Bill, on: date | None, at: datetime, accounts: str) -> bool:
+    """Return whether a bill is for the time from an instant on; False is before it.
+
+    Raises ConfigurationError for one across it: each of the two accounts bills its part.
+    """
+    start, end = _span(command, on, at)
+    if start < at < end:
+        raise ConfigurationError(
+            f"{command.reference!r}: {_plain(start)} to {_plain(end)} lies across the switch at {_plain(at)}; nothing "
+            f"was sent: bill the part before it and the part from it on as two bills, at {accounts}"
+        )
+    return start >= at
 
 
 def _span(command: Bill, on: date | None, at: datetime) -> tuple[datetime, datetime]:
