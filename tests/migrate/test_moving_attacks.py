@@ -491,14 +491,17 @@ def test_verify_excuses_no_other_refund_tax_or_payment(between: Move, noted: boo
 @to_stripe
 def test_what_the_run_refused_is_not_verified(between: Move) -> None:
     """The plan promised it: nothing of nothing is no success, until a sweep has planned it again."""
-    between.bill("paid", "res-1", 1000)
+    between.bill("paid", "res-0", 1000)
+    other = between.bill("paid", "res-1", 1000)
+    between.emulators["chargebee"].invoices[other]["customer_id"] = "cus_other"
+    (there,) = between.customers.values()
     with between.migration() as migration:
-        migration.plan(customers=dict.fromkeys(between.customers, "cus_404"))
-        assert dict(migration.run(allow=migration.preview().stopping)) == {"refused": 1}
+        migration.plan(customers={**between.customers, "cus_other": "cus_404"})
+        assert dict(migration.run(allow=migration.preview().stopping)) == {"done": 1, "refused": 1}
         found = migration.verify()
         assert (found.ok, [finding.kind for finding in found.findings]) == (False, ["not moved"])
         assert "not-found" in found.findings[0].detail
-        number = migration.sweep(customers=between.customers)
+        number = migration.sweep(customers={**between.customers, "cus_other": there})
         assert migration.run(number, allow=migration.preview(number).stopping) == {"done": 1}
         assert migration.verify(number).ok
         assert migration.verify(1).ok

@@ -24,7 +24,7 @@ from invoice_bridge.core.model import CustomerRef, Invoice, Line
 from invoice_bridge.core.money import Money
 from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate import planning
-from invoice_bridge.migrate.accounts import Account, check_accounts
+from invoice_bridge.migrate.accounts import Account, check_accounts, check_made, check_source, check_target
 from invoice_bridge.migrate.credits import Credits, read_credits
 from invoice_bridge.migrate.engine import Worker
 from invoice_bridge.migrate.evidence import write_evidence
@@ -42,7 +42,7 @@ from invoice_bridge.migrate.operations import Action
 from invoice_bridge.migrate.planning import COMPLETE, MISSING, Planner, read_source
 from invoice_bridge.migrate.preview import Preview, preview_of
 from invoice_bridge.migrate.queries import CHOSEN, notes_of, plans_of
-from invoice_bridge.migrate.running import Progress, Stages, check_plan, check_source, choose_items, run_plan
+from invoice_bridge.migrate.running import Progress, Stages, check_plan, choose_items, run_plan
 from invoice_bridge.migrate.serving import serving
 from invoice_bridge.migrate.totals import Totals
 from invoice_bridge.migrate.undoing import plan_that_made, undo_items, undo_one
@@ -300,8 +300,12 @@ class Migration:
                 f"plan {newer[-1]} was made after plan {header.number}, and has its items too: run plan {newer[-1]}"
             )
         check_plan(self.ledger, header.number, self.preview(header.number), allow)
-        if reads and header.facts["kind"] != "undo":
+        if header.facts["kind"] == "undo":
+            check_made(self.ledger, header.facts["of"], self.target)
+            return header
+        if reads:
             check_source(self.ledger, header.number, self.source)
+        check_target(self.ledger, header.number, self.source, self.target)
         return header
 
     def _check(self, header: PlanHeader, *kinds: str) -> None:
@@ -319,6 +323,7 @@ class Migration:
         """Read back what was moved, and compare it as documents; what was not read back is a finding."""
         header = self.ledger.plan(plan)
         self._check(header, "plan", "sweep")
+        check_made(self.ledger, header.number, self.target)
         with self.target.reader() as target:
             return verify_plan(self.ledger, header.number, target, self.target.context, progress)
 

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 
 from invoice_bridge.core.exact import loads
+from invoice_bridge.migrate.ledger import row_of
 from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now
 
 if TYPE_CHECKING:
     from invoice_bridge.migrate.ledger import Ledger
+    from invoice_bridge.migrate.values import Row
 
 __all__ = [
     "CHOSEN",
     "Planned",
     "choose",
+    "ends_of",
     "ids_in",
     "live_workers",
     "made_by",
@@ -99,6 +102,19 @@ def made_by(ledger: Ledger) -> dict[int, int]:
     )
     with ledger.database.reading() as connection:
         return {row[0]: row[1] for row in connection.execute(query.group_by(ITEMS.c.plan))}
+
+
+def ends_of(ledger: Ledger, plan: int, most: int) -> list[Row]:
+    """Return the first and the last items of a plan that have a document at the target, so many of each."""
+    query = select(ITEMS).where(
+        ITEMS.c.plan == plan, ITEMS.c.target_id.is_not(None), ITEMS.c.state.in_(("done", "made", "released"))
+    )
+    found: dict[int, Row] = {}
+    with ledger.database.reading() as connection:
+        for order in (ITEMS.c.number, ITEMS.c.number.desc()):
+            rows = connection.execute(query.order_by(order).limit(most))
+            found |= {row.number: row_of(row) for row in rows}
+    return [found[number] for number in sorted(found)]
 
 
 def skip_planned(ledger: Ledger, plan: int, found: Mapping[str, str], reason: str) -> int:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.errors import BridgeError, ConfigurationError, Discrepancy, NotFound
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 _PARTS = frozenset({"amount paid", "amount remaining", "payments", "credit notes"})
 """What a document that is a draft until it is issued has only then."""
 
-__all__ = ["Progress", "check_plan", "check_source", "choose_items", "run_plan"]
+__all__ = ["Progress", "check_plan", "choose_items", "run_plan"]
 
 
 # ── before anything is sent ──────────────────────────────────────────────────────────────────────────────────────────
@@ -62,34 +61,6 @@ def check_plan(ledger: Ledger, plan: int, preview: Preview, allow: Collection[st
         raise ConfigurationError(
             f"the plan would lose {shown}: accept each with {' '.join(f'--allow {code}' for code in refused)}"
         )
-
-
-_PROBED = 3
-"""Invoices of the plan that are looked for at the source: the settings of an account may not name it, and its key is
-kept nowhere."""
-
-
-def check_source(ledger: Ledger, plan: int, source: Account) -> None:
-    """Check that the source has an invoice of the plan: another account of the provider has none.
-
-    Raises ConfigurationError if it has none of the first three, before an item is refused.
-    """
-    rows = list(islice(ledger.rows(plan, ("planned",)), _PROBED))
-    if len(rows) < _PROBED:
-        return
-    with source.reader() as client:
-        for row in rows:
-            try:
-                client.retrieve(str(row.source.get("id")), whole=False)
-            except NotFound:
-                continue
-            except BridgeError:  # each item meets it, and says so
-                return
-            return
-    raise ConfigurationError(
-        f"the source has none of the first {_PROBED} invoices of plan {plan}: is the key that of the account which was "
-        "planned? If they were deleted there, plan anew"
-    )
 
 
 def choose_items(ledger: Ledger, plan: int, most: int | None, amounts: Iterable[Money]) -> int:
