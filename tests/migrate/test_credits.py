@@ -1,13 +1,17 @@
 """Balances are read last of all, listed to the cent, and moved by nobody but a person."""
 
+import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from invoice_bridge import ConfigurationError, Money
+from invoice_bridge import Client, ConfigurationError, Money, ProviderError, Unauthorized
 from invoice_bridge.core.balances import Balance
+from invoice_bridge.migrate.credits import read_balances
 from tests.migrate.moves import Move, move
 
 EUR = Money.parse
@@ -127,3 +131,169 @@ def test_the_preview_names_the_step(between: Move) -> None:
     """A person reads there that no plan moves balances."""
     with between.migration() as migration:
         assert any("migrate credits" in check for check in migration.preview(1).checks)
+
+
+# ── attacks: no zero for what was not read, no customer left out, no wrong key for an answer ─────────────────────────
+class Own:
+    """A server of a few fixed answers, which shares nothing with the emulators."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {}
+        answers = self.answers
+
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body = answers.get(self.path.partition("?")[0], (404, {"error": {"message": "none"}}))
+                text = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Log nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Own]:
+    made = Own()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+NONE = {"promotional_credits": 0, "refundable_credits": 0, "excess_payments": 0}
+
+
+@pytest.mark.parametrize(
+    "name, facts",
+    [
+        ("stripe", {"deleted": True}),
+        ("stripe", {"currency": "eur"}),
+        ("stripe", {"balance": None, "currency": "eur"}),
+        ("stripe", {"balance": "-1234", "currency": None}),
+        ("stripe", {"balance": -12.5, "currency": None}),
+        ("stripe", {"balance": 0, "currency": "eur", "invoice_credit_balance": [{"eur": 5}]}),
+        ("stripe", {"balance": -5, "currency": None}),
+        ("chargebee", {}),
+        ("chargebee", {"promotional_credits": 0, "refundable_credits": 0}),
+        ("chargebee", {**NONE, "promotional_credits": "100", "preferred_currency_code": "EUR"}),
+        ("chargebee", {**NONE, "excess_payments": 1}),
+        ("chargebee", {**NONE, "balances": [{"currency_code": "EUR", "promotional_credits": 0}]}),
+    ],
+)
+def test_a_balance_that_is_not_stated_is_no_zero(own: Own, name: str, facts: dict[str, Any]) -> None:
+    """Absent, of another type, or of a customer who was deleted: it is an error, and `credits` lists it as not read."""
+    customer = {"id": "c", "object": "customer", **facts}
+    own.answers.update({"/v1/customers/c": (200, customer), "/customers/c": (200, {"customer": customer})})
+    settings: dict[str, Any] = {"site": "acme-test"} if name == "chargebee" else {}
+    with (
+        Client(name, api_key="sk_test_not_a_key", base_url=own.url, lookup="never", **settings) as client,
+        pytest.raises(ProviderError),
+    ):
+        read_balances(client, "c")
+
+
+@pytest.mark.parametrize(
+    "name, facts, found",
+    [
+        (
+            "stripe",
+            {"balance": 0, "currency": "eur", "invoice_credit_balance": {"eur": -500}},
+            {("undirected", "5.00 EUR")},
+        ),
+        (
+            "stripe",
+            {"balance": -500, "currency": "isk", "invoice_credit_balance": {"isk": -500}},
+            {("balance", "5 ISK")},
+        ),
+        (
+            "chargebee",
+            {**NONE, "unbilled_charges": 700, "preferred_currency_code": "EUR"},
+            {("unbilled", "-7.00 EUR")},
+        ),
+        (
+            "chargebee",
+            {
+                **NONE, "promotional_credits": 100, "preferred_currency_code": "EUR",
+                "balances": [{"currency_code": "USD", **NONE, "excess_payments": 2}],
+            },
+            {("credit", "1.00 EUR"), ("excess", "0.02 USD")},
+        ),
+    ],
+)  # fmt: skip
+def test_statements_that_disagree_lose_no_balance(
+    own: Own, name: str, facts: dict[str, Any], found: set[tuple[str, str]]
+) -> None:
+    """A currency that one list lacks, two statements of one currency, and charges that no invoice has billed."""
+    customer = {"id": "c", "object": "customer", **facts}
+    own.answers.update({"/v1/customers/c": (200, customer), "/customers/c": (200, {"customer": customer})})
+    settings: dict[str, Any] = {"site": "acme-test"} if name == "chargebee" else {}
+    with Client(name, api_key="sk_test_not_a_key", base_url=own.url, lookup="never", **settings) as client:
+        assert {(one.kind, str(one.amount)) for one in read_balances(client, "c")} == found
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_wrong_key_ends_the_reading(between: Move, side: str) -> None:
+    """It concerns every customer: neither "not read" of each one, nor "not known" at the target."""
+    customer(between, "source", "cus_42", balance=-100, currency="eur")
+    wrong = {**getattr(between, side), "api_key": "sk_test_not_the_key"}
+    with between.migration(**{side: wrong}) as migration:
+        with pytest.raises(Unauthorized):
+            migration.credits(1, customers={"cus_42": "cus_42", "cus_43": "cus_42"})
+        assert migration.ledger.note(1, "credits") is None
+
+
+def test_debts_are_not_set_off_against_credits(between: Move) -> None:
+    """One customer's debt is not paid by what another one has: the totals are two."""
+    customer(between, "source", "cus_42", balance=-1234, currency="eur")
+    customer(between, "source", "cus_43", balance=1234, currency="eur")
+    with between.migration() as migration:
+        made = migration.credits(customers={"cus_42": "cus_42", "cus_43": "cus_42"})
+    assert str(made).splitlines()[-2:] == ["  balance: 12.34 EUR", "  balance, owed by customers: 12.34 EUR"]
+
+
+def test_a_customer_without_an_id_at_the_target_is_read_too(between: Move) -> None:
+    """The plan knows it; its balance is money of the source's customer like any other."""
+    customer(between, "source", "cus_new", balance=-700, currency="eur")
+    between.emulators["stripe"].invoices[between.bill("paid", "res-new", 100)]["customer"] = "cus_new"
+    with between.migration() as migration:
+        number = migration.sweep(customers=between.customers)
+        made = migration.credits(number, customers=between.customers)
+    assert (made.read, made.is_clear) == (2, False)
+    assert [(one.source, one.target, one.at_target) for one in made.found] == [("cus_new", None, None)]
+    assert "cus_new → no id at the target: 7.00 EUR of the customer" in str(made)
+
+
+def test_a_map_that_is_not_the_plans_is_not_clear(between: Move) -> None:
+    """A customer that the plan has made invoices for is in no line of the map: nobody has read it."""
+    customer(between, "source", "cus_other")
+    with between.migration() as migration:
+        made = migration.credits(customers={"cus_other": "cus_other_there"})
+    assert (list(made.unread), made.is_clear) == (["? → cus_42"], False)
+
+
+def test_the_plan_that_was_swept_is_finished_too(between: Move) -> None:
+    """A sweep that is at its end does not hide that the first plan has items left."""
+    for number in range(2):
+        between.bill("paid", f"res-more-{number}", 100)
+    with between.migration() as migration:
+        again = migration.plan(customers=between.customers)
+        migration.run(first=1, allow=migration.preview().stopping)
+        sweep = migration.sweep(customers=between.customers)
+        with pytest.raises(ConfigurationError, match=f"plan {again} has 1 items left: balances come last"):
+            migration.credits(sweep, customers=between.customers)
+
+
+def test_a_line_of_the_map_without_a_customer_asks_for_none(between: Move, tmp_path: Path) -> None:
+    """An empty source_id would read the list of all customers."""
+    csv = tmp_path / "customers.csv"
+    csv.write_text("source_id,target_id\n,cus_42\ncus_42,cus_42\n", "utf-8")
+    with between.migration() as migration:
+        made = migration.credits(customers=csv)
+    assert (made.read, made.is_clear) == (1, True)

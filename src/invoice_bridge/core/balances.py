@@ -13,7 +13,7 @@ from invoice_bridge.core.money import Money
 
 __all__ = ["Balance", "ReadBalances"]
 
-Kind = Literal["balance", "credit", "refundable", "excess", "undirected"]
+Kind = Literal["balance", "credit", "refundable", "excess", "unbilled", "undirected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Balance:
     """One balance of a customer, in one currency.
 
     `kind` is "balance" (the next invoice uses it up), "credit" (promotional: it is never paid out), "refundable" (left
-    of credit notes), "excess" (payments that no invoice has used) or "undirected" (the provider's documents leave open
-    whose it is: a person looks there).
+    of credit notes), "excess" (payments that no invoice has used), "unbilled" (charges that no invoice has billed) or
+    "undirected" (the provider's documents leave open whose it is: a person looks there).
     """
 
     kind: Kind

@@ -17,6 +17,7 @@ from invoice_bridge.core.idempotency import KEY_VERSION
 from invoice_bridge.core.model import Status
 from invoice_bridge.explain import make_context
 from invoice_bridge.migrate.credits import read_balances
+from invoice_bridge.migrate.operations import customer_at
 from invoice_bridge.migrate.queries import ends_of
 
 if TYPE_CHECKING:
@@ -159,7 +160,9 @@ def check_target(ledger: Ledger, plan: int, source: Account, target: Account) ->
         _check_apart(client, plan, planned, source, target)
         if _has_made(client, ledger, plan):
             return
-        names = dict.fromkeys(name for row in planned if (name := _customer_at(row, target.provider)) is not None)
+        names = dict.fromkeys(
+            name for row in planned if (name := customer_at(row.operation, target.provider)) is not None
+        )
         probed = list(names)[:_PROBED]
         if target.context.provider.balances is not None and _has_none(lambda own: read_balances(client, own), probed):
             raise ConfigurationError(
@@ -222,9 +225,3 @@ def _has_none(read: Callable[[str], object], ids: Iterable[str], *, unsure: bool
             return unsure
         return False
     return looked
-
-
-def _customer_at(row: Row, provider: str) -> str | None:
-    customer = row.operation.get("make", {}).get("customer") or {}
-    own = customer.get("ids", {}).get(provider) or customer.get("id")
-    return None if own is None else str(own)

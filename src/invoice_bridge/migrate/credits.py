@@ -3,26 +3,29 @@ them.
 
 Rules of this file: nothing is written at either provider. No target takes a balance so that it could be looked up and
 taken back like an invoice, and the source would keep its own: the same money would count twice. So each one is listed
-with its amount, and with what the customer has at the target already.
+with its amount, and with what the customer has at the target already. What could not be read is listed, and no zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.balances import Balance, ReadBalances
-from invoice_bridge.core.errors import BridgeError, ConfigurationError
+from invoice_bridge.core.errors import BridgeError, ConfigurationError, Unauthorized
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import CustomerRef
-from invoice_bridge.migrate.queries import write_notes
+from invoice_bridge.core.money import Money
+from invoice_bridge.migrate.operations import customer_at
+from invoice_bridge.migrate.planning import MISSING
+from invoice_bridge.migrate.queries import notes_of, write_notes
 
 if TYPE_CHECKING:
     from invoice_bridge.client.clients import Client
     from invoice_bridge.migrate.ledger import Ledger
 
-__all__ = ["Credit", "Credits", "read_balances", "read_credits"]
+__all__ = ["Credit", "Credits", "customers_beside", "read_balances", "read_credits"]
 
 NOTE = "credits"
 _WORDS = {
@@ -30,16 +33,20 @@ _WORDS = {
     "credit": "promotional credit, which is never paid out",
     "refundable": "credit that credit notes left",
     "excess": "payments that no invoice has used",
+    "unbilled": "charges that no invoice has billed yet",
     "undirected": "balance in another currency, whose direction is to be looked up there",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """One balance that a person moves, and what the customer has at the target: () is nothing, None is not known."""
+    """One balance that a person moves, and what the customer has at the target: () is nothing, None is not known.
+
+    `target` is None for a customer that has no id there.
+    """
 
     source: str
-    target: str
+    target: str | None
     balance: Balance
     at_target: tuple[Balance, ...] | None
 
@@ -48,15 +55,14 @@ class Credit:
         whose = f"{-amount} owed by" if amount.minor < 0 else f"{amount} of"
         there = "not known"
         if self.at_target is not None:
-            there = ", ".join(str(one.amount) for one in self.at_target) or "nothing"
-        return (
-            f"{self.source} → {self.target}: {whose} the customer: {_WORDS[self.balance.kind]}; at the target: {there}"
-        )
+            there = ", ".join(f"{one.amount} ({one.kind})" for one in self.at_target) or "nothing"
+        target = "no id at the target" if self.target is None else self.target
+        return f"{self.source} → {target}: {whose} the customer: {_WORDS[self.balance.kind]}; at the target: {there}"
 
 
 @dataclass(frozen=True)
 class Credits:
-    """The balances of all mapped customers. `unread` has each customer that could not be read, with the reason."""
+    """The balances of all customers. `unread` has each customer that could not be read, with the reason."""
 
     read: int
     found: tuple[Credit, ...]
@@ -73,17 +79,17 @@ class Credits:
     def lines(self) -> Iterator[str]:
         """Yield the balances as text."""
         yield f"customers read: {self.read}, balances to move by hand: {len(self.found)}, not read: {len(self.unread)}"
-        totals: dict[tuple[str, str], int] = {}
         yield from (f"  {credit}" for credit in self.found)
+        yield from (f"  not read: {customer}: {why}" for customer, why in sorted(self.unread.items()))
+        totals: dict[tuple[str, bool, str], int] = {}  # what one customer owes is not paid by what another one has
         for credit in self.found:
             amount = credit.balance.amount
-            key = credit.balance.kind, amount.currency
-            totals[key] = totals.get(key, 0) + amount.minor
-        yield from (f"  not read: {customer}: {why}" for customer, why in sorted(self.unread.items()))
+            key = credit.balance.kind, amount.minor < 0, amount.currency
+            totals[key] = totals.get(key, 0) + abs(amount.minor)
         if totals:
             yield "in all, by kind:"
-        for (kind, currency), minor in sorted(totals.items()):
-            yield f"  {kind}: {type(self.found[0].balance.amount)(minor, currency)}"
+        for (kind, is_owed, currency), minor in sorted(totals.items()):
+            yield f"  {kind}{', owed by customers' if is_owed else ''}: {Money(minor, currency)}"
 
 
 def read_balances(client: Client, customer: str) -> tuple[Balance, ...]:
@@ -94,24 +100,51 @@ def read_balances(client: Client, customer: str) -> tuple[Balance, ...]:
     return found
 
 
-def read_credits(ledger: Ledger, plan: int, source: Client, target: Client, customers: Mapping[str, str]) -> Credits:
-    """Read the balances of the mapped customers at both accounts, and keep what was found in the ledger."""
-    if not customers:
-        raise ConfigurationError("no customer is mapped: name the CSV of customers that the plan was made with")
+def customers_beside(
+    ledger: Ledger, plans: Iterable[int], provider: str, customers: Mapping[str, str]
+) -> tuple[set[str], set[str]]:
+    """Return the customers of these plans that a map lacks: by their ids at the source, which had none at the target,
+    and by their ids at the target `provider`.
+    """
+    unmapped, strange = set[str](), set[str]()
+    for plan in plans:
+        unmapped.update(own for own, _ in notes_of(ledger, plan, MISSING))
+        strange.update(own for row in ledger.rows(plan) if (own := customer_at(row.operation, provider)) is not None)
+    return unmapped - set(customers), strange - set(customers.values())
+
+
+def read_credits(
+    ledger: Ledger,
+    plan: int,
+    source: Client,
+    target: Client,
+    customers: Mapping[str, str | None],
+    *,
+    strange: Collection[str] = (),
+) -> Credits:
+    """Read the balances of the customers at both accounts, and keep what was found in the ledger.
+
+    `customers` has the ids at the target by those at the source, None where there is none. `strange` are ids at the
+    target that the plan has and no map names: they are listed as not read. Raises Unauthorized for a wrong key, which
+    concerns every customer.
+    """
     found: list[Credit] = []
-    unread: dict[str, str] = {}
+    why = "the plan has invoices of it, and the map names no customer of the source for it: complete the map"
+    unread = {f"? → {own}": why for own in strange}
+    failed = 0
     for own, there in sorted(customers.items()):
         try:
             balances = read_balances(source, own)
-        except ConfigurationError:
+        except (ConfigurationError, Unauthorized):
             raise
         except BridgeError as error:
             unread[own] = f"{type(error).__name__}: {error}"
+            failed += 1
             continue
         if balances:
-            at_target = _at_target(target, there)
+            at_target = None if there is None else _at_target(target, there)
             found += [Credit(own, there, balance, at_target) for balance in balances]
-    made = Credits(len(customers) - len(unread), tuple(found), unread)
+    made = Credits(len(customers) - failed, tuple(found), unread)
     write_notes(ledger, plan, [(NOTE, dumps(_json(made)).decode())])
     return made
 
@@ -119,7 +152,7 @@ def read_credits(ledger: Ledger, plan: int, source: Client, target: Client, cust
 def _at_target(target: Client, customer: str) -> tuple[Balance, ...] | None:
     try:
         return read_balances(target, customer)
-    except ConfigurationError:
+    except (ConfigurationError, Unauthorized):
         raise
     except BridgeError:
         return None

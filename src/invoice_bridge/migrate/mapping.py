@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, str]:
                     raise ConfigurationError(
                         f"{path}: line {rows.line_num} gives {source!r} a second id, {target!r}: one customer is one id"
                     )
-                if target:
+                if source and target:
                     found[source] = target
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"{path}: it cannot be read as CSV in UTF-8: {error}") from None

@@ -19,7 +19,7 @@ from invoice_bridge.migrate.values import Item, Stage
 if TYPE_CHECKING:
     from invoice_bridge.client.clients import Client
 
-__all__ = ["Action", "make", "read_operation", "write_operation"]
+__all__ = ["Action", "customer_at", "make", "read_operation", "write_operation"]
 
 Action = Callable[["Client", Item], Invoice]
 """What does one stage of an item with the client of the target; it may be repeated for the same item."""
@@ -43,6 +43,13 @@ def make(client: Client, item: Item) -> Invoice:
 def read_operation(stage: Mapping[str, Any]) -> ImportInvoice:
     """Return the import of a stage's JSON. Raises ConfigurationError."""
     return read_import({name: value for name, value in stage.items() if name != "allow"})
+
+
+def customer_at(operation: Mapping[str, Any], provider: str) -> str | None:
+    """Return the id of an item's customer at the target; None where its import names none."""
+    customer = operation.get("make", {}).get("customer") or {}
+    own = customer.get("ids", {}).get(provider) or customer.get("id")
+    return None if own is None else str(own)
 
 
 ACTIONS: Mapping[Stage, Action] = {"make": make}

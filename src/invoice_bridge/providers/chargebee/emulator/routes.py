@@ -130,7 +130,8 @@ class ChargebeeEmulator(ChargebeeSources):
         if customer_id not in self.customers:
             raise self._refuse(f"{customer_id} not found", status=404, code="resource_not_found")
         found = self.customers[customer_id]
-        return self.json({"customer": {**found, "refundable_credits": self.credits_of(found)}})
+        stated = {"promotional_credits": 0, "excess_payments": 0, "unbilled_charges": 0}
+        return self.json({"customer": {**stated, **found, "refundable_credits": self.credits_of(found)}})
 
     def retrieve_subscription(self, call: IncomingRequest, subscription_id: str) -> Response:
         """GET /subscriptions/{id}."""
