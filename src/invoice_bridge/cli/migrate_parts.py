@@ -94,16 +94,22 @@ def evidence(
     plan: PlanNumber = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write plan, ledger, verification and a page into a folder, with the SHA-256 of each file."""
-    from invoice_bridge.migrate.evidence import write_evidence
+    """Write plan, ledger, verification and a page into a folder, with the SHA-256 of each file.
+
+    The SHA-256 of the list SHA256SUMS is printed: keep it elsewhere, for who can change a file can change the list.
+    """
+    import hashlib
+
+    from invoice_bridge.migrate.evidence import SUMS, write_evidence
 
     with _opened(ledger, plan) as (opened, number):
         with progress("writing the evidence"):
             page = write_evidence(opened, _preview(opened, number), folder)
+        digest = hashlib.sha256((page / SUMS).read_bytes()).hexdigest()
         if as_json:
-            write_json({"plan": number, "page": str(page)})
+            write_json({"plan": number, "page": str(page), "sha256": digest})
         else:
-            print_parts(str(page))
+            print_parts(str(page), f"{digest}  {SUMS}")
 
 
 def serve(

@@ -135,7 +135,7 @@ def preview_of(ledger: Ledger, plan: int, kept: str | None) -> Preview:
     facts = header.facts
     return Preview(
         plan,
-        facts["source"]["account"].rstrip(":"),
+        facts.get("source", {}).get("account", "").rstrip(":"),
         header.target.rstrip(":"),
         dict(counts),
         dict(losses),

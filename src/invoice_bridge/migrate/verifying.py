@@ -19,6 +19,7 @@ from invoice_bridge.core.model import Payment, Status
 from invoice_bridge.migrate.documents import differences_of
 from invoice_bridge.migrate.listings import pages_of
 from invoice_bridge.migrate.operations import read_operation
+from invoice_bridge.migrate.planning import COMPLETE
 from invoice_bridge.migrate.queries import notes_of, planned_in, plans_of, targets_of, write_notes
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from invoice_bridge.migrate.ledger import Ledger
     from invoice_bridge.migrate.values import Row
 
-__all__ = ["Finding", "Verification", "verification_of", "verify_plan"]
+__all__ = ["Finding", "Verification", "taken_back", "verification_of", "verified_rows", "verify_plan"]
 
 _PREFIX, SUMMARY = "verified/", "verification"
 _SOME = 50
@@ -68,8 +69,15 @@ class Verification:
 def verify_plan(
     ledger: Ledger, plan: int, target: Client, context: Context, progress: Callable[[int], object] = lambda _done: None
 ) -> Verification:
-    """Read back every item that was moved, compare it, and keep what was found in the ledger."""
+    """Read back every item that was moved, compare it, and keep what was found in the ledger.
+
+    Until its end the ledger has a verification that was interrupted, in place of an earlier one. Raises
+    ConfigurationError for a plan that is not complete.
+    """
+    check_complete(ledger, plan)
     began = datetime.now(UTC)
+    interrupted = _json(Verification(plan, 0, 0, (), _text(began)), is_whole=False)
+    write_notes(ledger, plan, [(SUMMARY, dumps(interrupted).decode())])
     expected = verified = 0
     waiting: list[tuple[str, str]] = []
 
@@ -77,7 +85,7 @@ def verify_plan(
         fact = {"reference": row.reference, "target": row.target_id, "ok": finding is None}
         if finding is not None:
             fact |= {"kind": finding.kind, "detail": finding.detail}
-        waiting.append((f"{_PREFIX}{row.number:012}", dumps({**fact, "at": began.isoformat()}).decode()))
+        waiting.append((f"{_PREFIX}{row.number:012}", dumps({**fact, "at": _text(began)}).decode()))
         if len(waiting) >= at_least:
             write_notes(ledger, plan, waiting)
             waiting.clear()
@@ -96,9 +104,13 @@ def verify_plan(
         progress(expected)
     write_notes(ledger, plan, waiting)
     findings += _doubled(ledger, plan, target)
-    made = Verification(plan, expected, verified, tuple(findings), began.isoformat().replace("+00:00", "Z"))
+    made = Verification(plan, expected, verified, tuple(findings), _text(began))
     write_notes(ledger, plan, [(SUMMARY, dumps(_json(made)).decode())])
     return made
+
+
+def _text(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
 
 
 def _is_left_by_run(ledger: Ledger, plan: int, row: Row) -> bool:
@@ -153,12 +165,13 @@ def _doubled(ledger: Ledger, plan: int, target: Client) -> Iterator[Finding]:
             yield Finding(reference, "doubled", detail)
 
 
-def _json(made: Verification) -> dict[str, Any]:
+def _json(made: Verification, *, is_whole: bool = True) -> dict[str, Any]:
     return {
         "plan": made.plan,
         "expected": made.expected,
         "verified": made.verified,
-        "ok": made.ok,
+        "ok": made.ok and is_whole,
+        "is_whole": is_whole,
         "at": made.at,
         "findings": [[one.reference, one.kind, one.detail] for one in made.findings],
     }
@@ -178,6 +191,33 @@ def verified_item(ledger: Ledger, plan: int, number: int) -> dict[str, Any] | No
 
     text = ledger.note(plan, f"{_PREFIX}{number:012}")
     return None if text is None else dict(loads(text))
+
+
+def verified_rows(ledger: Ledger, plan: int) -> Iterator[tuple[Row, bool]]:
+    """Yield the items of a plan, and whether the last verification found each one to be right as it is now."""
+    at = (verification_of(ledger, plan) or {}).get("at")
+    notes = notes_of(ledger, plan, _PREFIX)
+    kept = next(notes, None)
+    for row in ledger.rows(plan):
+        name = f"{row.number:012}"
+        while kept is not None and kept[0] < name:
+            kept = next(notes, None)
+        found = kept[1] if kept is not None and kept[0] == name else {"ok": False}
+        is_of_the_last = found["ok"] and str(found.get("at")).replace("+00:00", "Z") == at
+        yield row, is_of_the_last and row.state == "done" and found["target"] == row.target_id
+
+
+def taken_back(ledger: Ledger, plan: int) -> dict[int, int]:
+    """Return how many documents of a plan each undo has taken back, by the number of the undo."""
+    undone = [number for number, facts in plans_of(ledger) if facts.get("kind") == "undo" and facts.get("of") == plan]
+    counts = {number: ledger.counts(number).get("done", 0) for number in undone}
+    return {number: count for number, count in counts.items() if count}
+
+
+def check_complete(ledger: Ledger, plan: int) -> None:
+    """Check that the source's listing was read to its end. Raises ConfigurationError."""
+    if ledger.note(plan, COMPLETE) is None:
+        raise ConfigurationError(f"plan {plan} is not complete: plan again, and it goes on where it was interrupted")
 
 
 def verified_items(ledger: Ledger, plan: int) -> Iterator[dict[str, Any]]:
