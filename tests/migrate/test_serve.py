@@ -23,7 +23,7 @@ from invoice_bridge.migrate.schema import ITEMS
 from invoice_bridge.migrate.serving import serving
 from tests.migrate.moves import Move, move
 
-HOSTILE = "</script><img src=x onerror=alert(1)><b>bold"
+HOSTILE = "</script><img src=x onerror=alert(1)><b>bold" + "x" * 300
 
 
 def get(url: str, path: str = "/", *, method: str = "GET", **headers: str) -> tuple[int, str, dict[str, str]]:
@@ -318,6 +318,8 @@ def test_a_browser_shows_it(url: str, ledger: Ledger, scheme: str, width: int) -
         for path in ("", "plan/1/items", f"item/{row.number}"):
             page.goto(url + path)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            cards = "[...document.querySelectorAll('.cards td')].map(cell => cell.getBoundingClientRect().right)"
+            assert all(right <= width for right in page.evaluate(cards))  # a long word hides no other column
             backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         page.goto(url)
         page.get_by_role("link", name="done").click()

@@ -27,7 +27,7 @@ from invoice_bridge.migrate.preview import Preview, preview_of
 from invoice_bridge.migrate.queries import plans_of
 from invoice_bridge.migrate.reasons import WORDS
 from invoice_bridge.migrate.values import OPEN_STATES, STATES
-from invoice_bridge.migrate.verifying import verification_of, verified_item
+from invoice_bridge.migrate.verifying import taken_back, verification_of, verified_item
 from invoice_bridge.migrate.watching import At, Working, find_items, recent_rate, same_reference, workers_of
 
 if TYPE_CHECKING:
@@ -126,8 +126,10 @@ def preview(ledger: Ledger, plan: int) -> Preview | None:
     return preview_of(ledger, plan, ledger.note(plan, TOTALS)) if "source" in ledger.plan(plan).facts else None
 
 
-def plan_page(ledger: Ledger, plan: int, made: Preview | None, *, is_read: bool = True) -> str:
-    """Return the page of a plan; `made` is its preview, which may be some time old, and is not read yet at first."""
+def plan_page(
+    ledger: Ledger, plan: int, made: Preview | None, read_at: datetime | None = None, *, is_read: bool = True
+) -> str:
+    """Return the page of a plan; `made` is its preview as it was read at an instant, and is not read yet at first."""
     header = ledger.plan(plan)
     counts: dict[str, int] = {str(state): number for state, number in ledger.counts(plan).items()}
     left = sum(counts.get(state, 0) for state in OPEN_STATES)
@@ -149,10 +151,10 @@ def plan_page(ledger: Ledger, plan: int, made: Preview | None, *, is_read: bool 
         more = [_link("All of them", f"/plan/{plan}/items", state="quarantined")] if len(people) == MOST else []
         parts.append(_card("Quarantine: a person decides", [f'<p class="hint">{hint}</p>', table, *more]))
     if made is not None:
-        parts += _previewed(plan, made)
+        parts += _previewed(plan, made, read_at)
     elif not is_read:
         parts.append(_card("Control totals", ["<p>The plan is being read; this page loads itself again.</p>"]))
-    parts.append(_card("Verification", [_verified(ledger, plan)]))
+    parts.append(_card("Verification", [_verified(ledger, plan, counts)]))
     parts.append(_card("Workers", [_workers(workers_of(ledger, plan))]))
     parts.append(_foot(ledger))
     return _page(f"{title}: {accounts}", parts, _REFRESH if left or not is_read else None)
@@ -213,7 +215,7 @@ _MEANINGS = {
 }
 
 
-def _previewed(plan: int, made: Preview) -> Iterator[str]:
+def _previewed(plan: int, made: Preview, read_at: datetime | None) -> Iterator[str]:
     items = f"/plan/{plan}/items"
     sides = ("Source", "Moved, or to be", "Skipped", "Refused", "For a person")
     rows = [
@@ -223,7 +225,8 @@ def _previewed(plan: int, made: Preview) -> Iterator[str]:
         ), _word("closes", good=True) if group.difference == (0, 0) else _word("DIFFERS", good=False))
         for group in made.groups
     ]  # fmt: skip
-    hint = '<p class="hint">What the source has equals what is moved, skipped, refused and left to a person.</p>'
+    text = "What the source has equals what is moved, skipped, refused and left to a person."
+    hint = f'<p class="hint">{text} What is below was read at {_instant(read_at)}.</p>'
     yield _card("Control totals", [hint, _table(("Month", "Status", *sides, "Total"), rows, cards=True)])
     losses = [(_link(code, items, code=code), number) for code, number in sorted(made.losses.items())]
     reasons = [
@@ -246,13 +249,21 @@ def _word(text: str, *, good: bool) -> _Markup:
     return _Markup(f'<span class="{"good" if good else "bad"}">{escape(text)}</span>')
 
 
-def _verified(ledger: Ledger, plan: int) -> str:
+def _verified(ledger: Ledger, plan: int, counts: Mapping[str, int]) -> str:
     found = verification_of(ledger, plan)
     if found is None:
         return "<p>Nothing was verified yet.</p>"
+    if not found.get("is_whole", True):
+        return (
+            f"<p>{_word('A verification has not come to its end', good=False)}; it began at {escape(found['at'])}.</p>"
+        )
+    since = [f"plan {undo} has taken {_number(count)} back" for undo, count in taken_back(ledger, plan).items()]
+    if found["ok"] and sum(counts.get(state, 0) for state in ("done", *OPEN_STATES)) != found["verified"]:
+        since.append("the plan has changed")
     lead = f"{_number(found['verified'])} of {_number(found['expected'])} verified"
-    findings = f"{_number(len(found['findings']))} findings, at {escape(found['at'])}"
-    text = f"<p>{_word(lead, good=found['ok'])}; {findings}.</p>"
+    text = f"<p>{_word(lead, good=found['ok'] and not since)}; {_number(len(found['findings']))} findings, "
+    text += f"at {escape(found['at'])}.</p>"
+    text += f"<p>{_word('Since then ' + ', '.join(since), good=False)}: verify it again.</p>" if since else ""
     if found["findings"]:
         text += _table(("Reference", "Finding", "Detail"), found["findings"][:MOST], cards=True)
     return text

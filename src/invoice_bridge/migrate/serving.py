@@ -18,8 +18,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import parse_qsl, urlsplit
 
@@ -51,6 +53,8 @@ _ITEM = re.compile(r"/item/(\d{1,18})")
 _PLAN = re.compile(r"/plan/(\d{1,18})(/items)?")
 _COST = 5
 """A preview is read again after this many times what its reading took, at the earliest."""
+_OLD = 60.0
+"""Seconds after which a preview is read again though the counts are the same: a reason or an amount may be another."""
 _PATIENCE = 3.0
 Answer = tuple[HTTPStatus, str, str]
 
@@ -62,6 +66,18 @@ class _Site:
         self._ledger, self._plan = ledger, plan
         self._lock = threading.Lock()
         self._previews: dict[int, _Kept] = {}
+        self._file = self._identity()
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Return which file the ledger is; None for a database, and for a file that is gone."""
+        place = self._ledger.database.location
+        if place.is_url:
+            return None
+        try:
+            found = Path(place.name).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def answer(self, target: str) -> Answer:
         """Return the answer to a GET."""
@@ -70,12 +86,18 @@ class _Site:
             query = dict(parse_qsl(asked.query, max_num_fields=10))
         except ValueError as error:
             return _problem(HTTPStatus.BAD_REQUEST, "The address cannot be read", str(error))
+        if asked.path == "/style.css":
+            return HTTPStatus.OK, "text/css; charset=utf-8", pages.style()
+        if self._identity() != self._file:  # an open file would be shown as it was, for ever
+            gone = "its file was removed, or another one was put in its place: start migrate serve again"
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "The ledger cannot be shown", gone)
         try:
             text = self._page(asked.path, query)
         except (BridgeError, ValueError) as error:
             return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "The ledger cannot be shown", str(error))
-        if asked.path == "/style.css":
-            return HTTPStatus.OK, "text/css; charset=utf-8", pages.style()
+        except Exception as error:  # noqa: BLE001 - a browser would show a lost connection
+            why = f"{type(error).__name__}: what the ledger has here cannot be read; the command line may show it"
+            return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The page cannot be shown", why)
         if text is None:
             return _problem(HTTPStatus.NOT_FOUND, "There is no such page", "The first page, /, shows the last plan.")
         return HTTPStatus.OK, "text/html; charset=utf-8", text
@@ -103,31 +125,34 @@ class _Site:
         counts: dict[Any, int] = dict(self._ledger.counts(plan))
         with self._lock:
             kept = self._previews.setdefault(plan, _Kept())
-            is_stale = kept.counts != counts and time.monotonic() >= kept.until
+            now = time.monotonic()
+            is_stale = now >= kept.until and (kept.counts != counts or now >= kept.began + _OLD)
             if is_stale and (kept.reading is None or not kept.reading.is_alive()):
                 kept.reading = threading.Thread(target=self._read, args=(plan, kept, counts), daemon=True)
                 kept.reading.start()
             reading = kept.reading
         if kept.counts is None and reading is not None:
             reading.join(_PATIENCE)
-        return pages.plan_page(self._ledger, plan, kept.preview, is_read=kept.counts is not None)
+        return pages.plan_page(self._ledger, plan, kept.preview, kept.at, is_read=kept.counts is not None)
 
     def _read(self, plan: int, kept: _Kept, counts: dict[Any, int]) -> None:
-        began = time.monotonic()
+        began, at = time.monotonic(), datetime.now(UTC)
         try:
             kept.preview = pages.preview(self._ledger, plan)
         except Exception:  # noqa: BLE001 - the ledger is away, or closed: the page says so by itself
             return
         kept.until = time.monotonic() + _COST * (time.monotonic() - began)
-        kept.counts = counts
+        kept.began, kept.at, kept.counts = began, at, counts
 
 
 @dataclass
 class _Kept:
-    """The preview of a plan, for which counts it was read, and until when it is not read again."""
+    """The preview of a plan, when and for which counts it was read, and until when it is not read again."""
 
     preview: Preview | None = None
+    at: datetime | None = None
     counts: dict[Any, int] | None = None
+    began: float = 0.0
     until: float = 0.0
     reading: threading.Thread | None = None
 
