@@ -253,17 +253,15 @@ def _verified(ledger: Ledger, plan: int, counts: Mapping[str, int]) -> str:
     found = verification_of(ledger, plan)
     if found is None:
         return "<p>Nothing was verified yet.</p>"
+    at = escape(found["at"])
     if not found.get("is_whole", True):
-        return (
-            f"<p>{_word('A verification has not come to its end', good=False)}; it began at {escape(found['at'])}.</p>"
-        )
+        return f"<p>{_word('A verification has not come to its end', good=False)}; it began at {at}.</p>"
     since = [f"plan {undo} has taken {_number(count)} back" for undo, count in taken_back(ledger, plan).items()]
     if found["ok"] and sum(counts.get(state, 0) for state in ("done", *OPEN_STATES)) != found["verified"]:
-        since.append("the plan has changed")
+        since.append("the plan has changed: verify it again")
     lead = f"{_number(found['verified'])} of {_number(found['expected'])} verified"
-    text = f"<p>{_word(lead, good=found['ok'] and not since)}; {_number(len(found['findings']))} findings, "
-    text += f"at {escape(found['at'])}.</p>"
-    text += f"<p>{_word('Since then ' + ', '.join(since), good=False)}: verify it again.</p>" if since else ""
+    text = f"<p>{_word(lead, good=found['ok'] and not since)}; {_number(len(found['findings']))} findings, at {at}.</p>"
+    text += f"<p>{_word('Since then ' + ', '.join(since), good=False)}.</p>" if since else ""
     if found["findings"]:
         text += _table(("Reference", "Finding", "Detail"), found["findings"][:MOST], cards=True)
     return text
