@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import Money, OneTimeCharge
+from invoice_bridge import Money, OneTimeCharge, Unreachable
 from invoice_bridge.emulator.server import Served
 from invoice_bridge.migrate import Ledger, NewItem, PlanHeader, Timing, write_operation
 from tests.cli.conftest import Done
@@ -198,3 +198,67 @@ def test_what_a_run_refuses_is_said_and_is_no_success(
         assert "1 planned" in cli("migrate", "sweep", *ends, "--customers", str(customers)).out
         assert cli("migrate", "run", *ends).code == 0
         assert cli("migrate", "verify", *ends).code == 0
+
+
+@pytest.mark.parametrize(
+    "words, option, problem",
+    [
+        (("evidence", "out", "--ledger", "none.sqlite"), "--ledger", "there is no such file; `migrate plan` makes it"),
+        (("serve", "--ledger", "none.sqlite"), "--ledger", "there is no such file; `migrate plan` makes it"),
+        (("status", "--ledger", "postgresql://me:hunter2@127.0.0.1:9/x"), "--ledger", "leave it out of the URL"),
+        (("worker", "--database-url", "postgresql://me:hunter2@127.0.0.1:9/x"), "--database-url", "leave it out of"),
+    ],
+)
+def test_a_ledger_that_cannot_be_used_is_named_by_its_option(
+    cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, words: Any, option: str, problem: str
+) -> None:
+    """Not as a journal, which another step makes; the password is in no message."""
+    monkeypatch.chdir(tmp_path)
+    more = ("--config", "moving.toml") if words[0] == "worker" else ()
+    done = cli("migrate", *words, *more)
+    assert (done.code, done.err.startswith(f"invoice-bridge: {option} ")) == (2, True), done
+    assert problem in done.err
+    assert "hunter2" not in done.err + done.out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "harm, code, says",
+    [
+        ("key", 3, "stripe: "),
+        ("away", 3, "cannot be reached"),
+        ("unmapped", 2, "name the CSV of customers that the plan was made with"),
+        ("profile", 2, "NO_SUCH_KEY"),
+    ],
+)
+def test_balances_that_cannot_be_read_end_with_their_code(
+    cli: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, harm: str, code: int, says: str
+) -> None:
+    """A wrong key and a provider that is away are 3, what can be corrected here is 2; no key is in a message."""
+    with move(tmp_path) as between:
+        config, customers = configure(between, tmp_path, monkeypatch)
+        between.fill(1, ("paid",))
+        with between.migration() as migration:
+            migration.plan(customers=between.customers)
+            migration.run(allow=migration.preview().stopping)
+        key = "sk_test_not_the_key"
+        if harm == "key":
+            monkeypatch.setenv("STRIPE_API_KEY", key)
+        elif harm == "profile":
+            text = config.read_text("utf-8")
+            config.write_text(
+                text.replace("[providers.stripe]", '[providers.stripe]\napi_key_env = "NO_SUCH_KEY"'), "utf-8"
+            )
+        elif harm == "unmapped":
+            customers.write_text("source_id,target_id\n", "utf-8")
+        elif harm == "away":
+            customers.write_text("source_id,target_id\n" + "".join(f"c{n},cus_42\n" for n in range(5)), "utf-8")
+            monkeypatch.setattr("invoice_bridge.migrate.credits.read_balances", unreachable)
+        ends = ("--ledger", str(tmp_path / "ledger.sqlite"), "--config", str(config), "--from", "old", "--to", "new")
+        done = cli("migrate", "credits", *ends, "--customers", str(customers))
+    assert (done.code, says in done.err) == (code, True), done
+    assert key not in done.err + done.out
+
+
+def unreachable(*_given: object) -> None:
+    raise Unreachable("the provider cannot be reached")

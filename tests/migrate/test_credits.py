@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import Client, ConfigurationError, Money, ProviderError, Unauthorized
+from invoice_bridge import Client, ConfigurationError, Money, NotFound, ProviderError, ServerError, Unauthorized
 from invoice_bridge.core.balances import Balance
 from invoice_bridge.migrate.credits import read_balances
 from tests.migrate.moves import Move, move
@@ -247,6 +247,28 @@ def test_a_wrong_key_ends_the_reading(between: Move, side: str) -> None:
         with pytest.raises(Unauthorized):
             migration.credits(1, customers={"cus_42": "cus_42", "cus_43": "cus_42"})
         assert migration.ledger.note(1, "credits") is None
+
+
+@pytest.mark.parametrize("status", [500, 404])
+def test_a_provider_that_is_away_is_not_asked_for_every_customer(
+    between: Move, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """Three customers in a row end the command; customers that are not there are listed, each of them."""
+    asked: list[str] = []
+
+    def away(_client: Client, customer: str) -> tuple[Balance, ...]:
+        asked.append(customer)
+        raise (ServerError if status == 500 else NotFound)("away", provider="stripe", status=status)
+
+    monkeypatch.setattr("invoice_bridge.migrate.credits.read_balances", away)
+    with between.migration() as migration:
+        customers = {f"cus_{number}": "cus_42" for number in range(9)}
+        if status == 500:
+            with pytest.raises(ServerError):
+                migration.credits(customers=customers)
+        else:
+            assert len(migration.credits(customers=customers).unread) == 9
+    assert len(asked) == (3 if status == 500 else 9)
 
 
 def test_debts_are_not_set_off_against_credits(between: Move) -> None:

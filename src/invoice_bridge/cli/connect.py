@@ -57,16 +57,18 @@ class Lookup(StrEnum):
 
 def journal_file(path: str | None) -> str | None:
     """Check the name of a journal: a file or a URL; a folder is none. Raises ConfigurationError."""
-    if path is None:
-        return None
+    return path if path is None else _checked(path, "--journal")
+
+
+def _checked(path: str, option: str) -> str:
     location = Location(path)
     if location.has_password:
         raise ConfigurationError(
-            f"--journal {location}: other programs can read a command line: put the password into PGPASSWORD or "
+            f"{option} {location}: other programs can read a command line: put the password into PGPASSWORD or "
             "~/.pgpass, and leave it out of the URL"
         )
     if not location.is_url and Path(path).is_dir():
-        raise ConfigurationError(f"--journal {path}: it is a folder: name a file in it")
+        raise ConfigurationError(f"{option} {path}: it is a folder: name a file in it")
     return path
 
 
@@ -75,6 +77,18 @@ def journal_there(path: str | None) -> str | None:
     if path is not None and is_missing(path):
         raise ConfigurationError(f"--journal {path}: there is no such file; `create` makes it with the first bill")
     return journal_file(path)
+
+
+def ledger_file(param: typer.CallbackParam, path: str) -> str:
+    """Check the name of a ledger, of the option that names it. Raises ConfigurationError."""
+    return _checked(path, param.opts[0])
+
+
+def ledger_there(param: typer.CallbackParam, path: str) -> str:
+    """Check that a ledger exists: opening it would make an empty one. Raises ConfigurationError."""
+    if is_missing(path):
+        raise ConfigurationError(f"{param.opts[0]} {path}: there is no such file; `migrate plan` makes it")
+    return _checked(path, param.opts[0])
 
 
 def is_missing(journal: str | Location) -> bool:

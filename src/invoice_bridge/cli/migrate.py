@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from invoice_bridge.cli import exits, migrate_parts, migrate_steps
-from invoice_bridge.cli.connect import AsJson, journal_file
+from invoice_bridge.cli.connect import AsJson, ledger_file
 from invoice_bridge.cli.migrate_json import write_done
 from invoice_bridge.cli.output import print_parts
 from invoice_bridge.cli.progress import progress
@@ -46,7 +46,7 @@ def worker(
         typer.Option(
             "--database-url",
             metavar="URL",
-            callback=journal_file,
+            callback=ledger_file,
             help="The PostgreSQL database of the ledger; the password is in PGPASSWORD or ~/.pgpass.",
         ),
     ],

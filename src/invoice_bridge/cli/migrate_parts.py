@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from invoice_bridge.cli import exits
-from invoice_bridge.cli.connect import AsJson, journal_there
+from invoice_bridge.cli.connect import AsJson, ledger_there
 from invoice_bridge.cli.migrate_json import preview_json
 from invoice_bridge.cli.output import facts, grid, print_parts
 from invoice_bridge.cli.progress import progress
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from invoice_bridge.migrate.preview import Preview
 
 LedgerFile = Annotated[
-    str, typer.Option("--ledger", metavar="FILE|URL", callback=journal_there, help="The ledger of the migration.")
+    str, typer.Option("--ledger", metavar="FILE|URL", callback=ledger_there, help="The ledger of the migration.")
 ]
 PlanNumber = Annotated[int | None, typer.Option("--plan", metavar="NUMBER", help="The plan; else the last one.")]
 Reference = Annotated[str, typer.Argument(metavar="REFERENCE", help="The item's reference.", show_default=False)]

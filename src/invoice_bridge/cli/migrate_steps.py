@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from invoice_bridge.cli import exits
-from invoice_bridge.cli.connect import AsJson, journal_file
+from invoice_bridge.cli.connect import AsJson, ledger_file
 from invoice_bridge.cli.files import instant
 from invoice_bridge.cli.migrate_json import preview_json, write_balances, write_done, write_planned, write_verified
 from invoice_bridge.cli.migrate_parts import LedgerFile, PlanNumber, show_lines, show_preview
@@ -28,7 +28,7 @@ From = Annotated[str, typer.Option("--from", metavar="NAME", help="The profile o
 To = Annotated[str, typer.Option("--to", metavar="NAME", help="The profile of the target's account.")]
 NewLedger = Annotated[
     str,
-    typer.Option("--ledger", metavar="FILE|URL", callback=journal_file, help="The ledger; it is made if need be."),
+    typer.Option("--ledger", metavar="FILE|URL", callback=ledger_file, help="The ledger; it is made if need be."),
 ]
 Customers = Annotated[
     str | None,

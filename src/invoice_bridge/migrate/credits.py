@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.balances import Balance, ReadBalances
-from invoice_bridge.core.errors import BridgeError, ConfigurationError, Unauthorized
+from invoice_bridge.core.errors import (
+    BridgeError,
+    ConfigurationError,
+    RateLimited,
+    ServerError,
+    Unauthorized,
+    Unreachable,
+)
 from invoice_bridge.core.exact import dumps
 from invoice_bridge.core.model import CustomerRef
 from invoice_bridge.core.money import Money
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["Credit", "Credits", "customers_beside", "read_balances", "read_credits"]
 
 NOTE = "credits"
+_MOST_IN_A_ROW = 3
+"""Customers in a row for which the provider is away: it would be for the others too, each after its retries."""
 _WORDS = {
     "balance": "balance, which the next invoice uses up",
     "credit": "promotional credit, which is never paid out",
@@ -126,12 +135,12 @@ def read_credits(
 
     `customers` has the ids at the target by those at the source, None where there is none. `strange` are ids at the
     target that the plan has and no map names: they are listed as not read. Raises Unauthorized for a wrong key, which
-    concerns every customer.
+    concerns every customer, and what keeps several customers in a row from being read, if the provider is away.
     """
     found: list[Credit] = []
     why = "the plan has invoices of it, and the map names no customer of the source for it: complete the map"
     unread = {f"? → {own}": why for own in strange}
-    failed = 0
+    failed = in_a_row = 0
     for own, there in sorted(customers.items()):
         try:
             balances = read_balances(source, own)
@@ -140,7 +149,11 @@ def read_credits(
         except BridgeError as error:
             unread[own] = f"{type(error).__name__}: {error}"
             failed += 1
+            in_a_row = in_a_row + 1 if isinstance(error, Unreachable | ServerError | RateLimited) else 0
+            if in_a_row >= _MOST_IN_A_ROW:
+                raise
             continue
+        in_a_row = 0
         if balances:
             at_target = None if there is None else _at_target(target, there)
             found += [Credit(own, there, balance, at_target) for balance in balances]
