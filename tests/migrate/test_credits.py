@@ -312,10 +312,12 @@ def test_the_plan_that_was_swept_is_finished_too(between: Move) -> None:
             migration.credits(sweep, customers=between.customers)
 
 
-def test_a_line_of_the_map_without_a_customer_asks_for_none(between: Move, tmp_path: Path) -> None:
-    """An empty source_id would read the list of all customers."""
+@pytest.mark.parametrize("kind", ["csv", "mapping"])
+def test_a_line_of_the_map_without_an_id_asks_for_nobody(between: Move, tmp_path: Path, kind: str) -> None:
+    """An empty id would read the list of all customers; one without an id at the target is not mapped."""
     csv = tmp_path / "customers.csv"
-    csv.write_text("source_id,target_id\n,cus_42\ncus_42,cus_42\n", "utf-8")
+    csv.write_text("source_id,target_id\n,cus_42\ncus_42,cus_42\ncus_43,\n", "utf-8")
+    given: Any = csv if kind == "csv" else {"": "cus_42", "cus_42": "cus_42", "cus_43": ""}
     with between.migration() as migration:
-        made = migration.credits(customers=csv)
+        made = migration.credits(customers=given)
     assert (made.read, made.is_clear) == (1, True)

@@ -228,6 +228,43 @@ def test_texts_of_others_are_data(migration: Migration, tmp_path: Path) -> None:
     assert "default-src 'none'" in page
 
 
+def test_a_plan_that_is_not_at_its_end_is_stated_so(between: Move, tmp_path: Path) -> None:
+    """Whatever was verified of it."""
+    with between.migration() as migration:
+        migration.plan(customers=between.customers)
+        migration.run(first=1, allow=migration.preview().stopping)
+        migration.verify()
+        found, page = written(migration, tmp_path / "evidence")
+    assert (found["ok"], found["verified"]) == (False, 1)
+    assert "not at its end: 3 items are left" in page
+
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium: apt-get install chromium")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_shows_the_page_of_the_evidence(migration: Migration, tmp_path: Path, width: int) -> None:
+    """As a file: no script, no column out of sight, however long a word is."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with migration.ledger.database.writing() as connection:
+        odd = {"state": "quarantined", "detail": HOSTILE[:-1] + "x" * 300}
+        connection.execute(update(ITEMS).where(ITEMS.c.number == 2).values(odd))
+    folder, events = migration.write_evidence(tmp_path / "evidence"), list[str]()
+    with api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        page.on("console", lambda message: events.append(message.text))
+        page.on("dialog", lambda dialog: events.append(dialog.message))
+        page.goto((folder / "index.html").as_uri())
+        cards = "[...document.querySelectorAll('.cards td')].map(cell => cell.getBoundingClientRect().right)"
+        assert all(right <= width for right in page.evaluate(cards))
+        assert "res-" in page.inner_text("main")
+        browser.close()
+    assert events == []
+
+
 def test_a_ledger_of_the_callers_own_items_has_evidence_too(tmp_path: Path) -> None:
     """Its plan was made by no `plan`: nothing of it is stated as complete."""
     with Ledger(tmp_path / "own.sqlite") as ledger:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import dumps
-from invoice_bridge.migrate.pages import style
+from invoice_bridge.migrate.pages import style, table_of
 from invoice_bridge.migrate.planning import COMPLETE, digest_of_plan
 from invoice_bridge.migrate.values import OPEN_STATES
 from invoice_bridge.migrate.verifying import taken_back, verification_of, verified_items, verified_rows
@@ -145,6 +145,8 @@ class _State:
             yield f"Plan {preview.plan} is not complete: its source was not read to the end."
         elif not self.is_as_written:
             yield f"Plan {preview.plan} is not as it was written: an item was changed, added or removed."
+        if left := sum(self.counts[state] for state in OPEN_STATES):
+            yield f"The plan is not at its end: {left} items are left."
         if not preview.closes:
             yield "The control totals do not close: the source has what no item accounts for."
         if made is None:
@@ -193,7 +195,7 @@ def _html(preview: Preview, state: _State, ledger: Ledger) -> Iterator[str]:
         word = "" if state.to_json()["ok"] else ' class="bad"'
         yield f"<p{word}>{made['verified']} of {made['expected']} verified at {html.escape(made['at'])}.</p>"
     yield f"<p>Effects of the whole plan: {html.escape(preview.effects_line)}.</p>"
-    yield from _table(("State", "Items"), sorted(preview.counts.items()))
+    yield table_of(("State", "Items"), sorted(preview.counts.items()))
     yield "<h2>Control totals</h2>"
     sides = ("Source", "Moved", "Skipped", "Refused", "For a person")
     rows = [
@@ -203,25 +205,17 @@ def _html(preview: Preview, state: _State, ledger: Ledger) -> Iterator[str]:
         ), "closes" if group.difference == (0, 0) else "DIFFERS")
         for group in preview.groups
     ]  # fmt: skip
-    yield from _table(("Month", "Currency", "Status", *sides, ""), rows)
+    yield table_of(("Month", "Currency", "Status", *sides, "Total"), rows, cards=True)
     if preview.losses:
         yield "<h2>Losses</h2>"
-        yield from _table(("Code", "Items"), sorted(preview.losses.items()))
+        yield table_of(("Code", "Items"), sorted(preview.losses.items()))
     left = [
         (row.reference, row.state, row.reason, row.detail)
         for row in ledger.rows(preview.plan, ("refused", "quarantined", "unknown"))
     ]
     if left:
         yield "<h2>Refused, or for a person</h2>"
-        yield from _table(("Reference", "State", "Reason", "Detail"), left)
+        yield table_of(("Reference", "State", "Reason", "Detail"), left, cards=True)
     if made is not None and made["findings"]:
         yield "<h2>Findings</h2>"
-        yield from _table(("Reference", "Finding", "Detail"), made["findings"])
-
-
-def _table(names: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    yield '<div class="scroll"><table><tr>' + "".join(f"<th>{html.escape(name)}</th>" for name in names) + "</tr>"
-    for row in rows:
-        cells = (f"<td{' class=n' if isinstance(cell, int) else ''}>{html.escape(str(cell))}</td>" for cell in row)
-        yield "<tr>" + "".join(cells) + "</tr>"
-    yield "</table></div>"
+        yield table_of(("Reference", "Finding", "Detail"), made["findings"], cards=True)

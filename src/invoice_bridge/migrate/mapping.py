@@ -80,10 +80,10 @@ def ids_of(
 ) -> dict[str, str]:
     """Return the ids at the target by those at the source: of a CSV file, a mapping, or the profile's map."""
     if given is None:
-        return {ids[source]: ids[target] for ids in profile.values() if source in ids and target in ids}
-    if isinstance(given, Mapping):
-        return dict(given)
-    return _read(Path(given))
+        found = {ids[source]: ids[target] for ids in profile.values() if source in ids and target in ids}
+    else:
+        found = dict(given) if isinstance(given, Mapping) else _read(Path(given))
+    return {own: there for own, there in found.items() if own and there}
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, str]:
                     raise ConfigurationError(
                         f"{path}: line {rows.line_num} gives {source!r} a second id, {target!r}: one customer is one id"
                     )
-                if source and target:
+                if target:
                     found[source] = target
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(f"{path}: it cannot be read as CSV in UTF-8: {error}") from None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from invoice_bridge.migrate.ledger import Ledger
     from invoice_bridge.migrate.values import Row
 
-__all__ = ["item_page", "items_page", "plan_page", "preview", "problem_page", "style"]
+__all__ = ["item_page", "items_page", "plan_page", "preview", "problem_page", "style", "table_of"]
 
 MOST = 100
 """Items of one page of a list."""
@@ -75,7 +75,7 @@ def _facts(facts: Mapping[str, str]) -> str:
     )
 
 
-def _table(names: Iterable[str], rows: Iterable[Iterable[object]], *, cards: bool = False) -> str:
+def table_of(names: Iterable[str], rows: Iterable[Iterable[object]], *, cards: bool = False) -> str:
     """Return a table; a cell is an int, a text, or markup made by _link or _word. `cards` folds it on a narrow page."""
     labels = list(names)
     body = []
@@ -147,7 +147,7 @@ def plan_page(
     if people:
         rows = [(_item_link(row), row.reason, row.target_id or "–", row.detail) for row in people]
         hint = "Decide with <code>invoice-bridge migrate quarantine resolve</code>; this page changes nothing."
-        table = _table(("Reference", "Reason", "At the target", "Detail"), rows, cards=True)
+        table = table_of(("Reference", "Reason", "At the target", "Detail"), rows, cards=True)
         more = [_link("All of them", f"/plan/{plan}/items", state="quarantined")] if len(people) == MOST else []
         parts.append(_card("Quarantine: a person decides", [f'<p class="hint">{hint}</p>', table, *more]))
     if made is not None:
@@ -199,7 +199,7 @@ def _states(plan: int, counts: Mapping[str, int]) -> str:
         for state in STATES
         if counts.get(state)
     ]
-    return _table(("State", "Meaning", "Items"), rows)
+    return table_of(("State", "Meaning", "Items"), rows)
 
 
 _MEANINGS = {
@@ -227,20 +227,20 @@ def _previewed(plan: int, made: Preview, read_at: datetime | None) -> Iterator[s
     ]  # fmt: skip
     text = "What the source has equals what is moved, skipped, refused and left to a person."
     hint = f'<p class="hint">{text} What is below was read at {_instant(read_at)}.</p>'
-    yield _card("Control totals", [hint, _table(("Month", "Status", *sides, "Total"), rows, cards=True)])
+    yield _card("Control totals", [hint, table_of(("Month", "Status", *sides, "Total"), rows, cards=True)])
     losses = [(_link(code, items, code=code), number) for code, number in sorted(made.losses.items())]
     reasons = [
         (_link(word, items, state=state, reason=word), WORDS.get(word, ""), state, number)
         for (state, word), number in sorted(made.reasons.items())
     ]
     yield '<div class="side">'
-    yield _card("Losses", [_table(("Code", "Items"), losses) if losses else "<p>None.</p>"])
+    yield _card("Losses", [table_of(("Code", "Items"), losses) if losses else "<p>None.</p>"])
     yield _card(
         "Effects at the target",
-        [_table(("Effect", "Items"), sorted(made.effects.items())) if made.effects else "<p>None.</p>"],
+        [table_of(("Effect", "Items"), sorted(made.effects.items())) if made.effects else "<p>None.</p>"],
     )
     yield "</div>"
-    table = _table(("Reason", "Meaning", "State", "Items"), reasons, cards=True)
+    table = table_of(("Reason", "Meaning", "State", "Items"), reasons, cards=True)
     yield _card("Left out, and why", [table if reasons else "<p>Nothing is left out.</p>"])
     yield _card("A person checks", ["<ul>", *(f"<li>{escape(check)}</li>" for check in made.checks), "</ul>"])
 
@@ -263,7 +263,7 @@ def _verified(ledger: Ledger, plan: int, counts: Mapping[str, int]) -> str:
     text = f"<p>{_word(lead, good=found['ok'] and not since)}; {_number(len(found['findings']))} findings, at {at}.</p>"
     text += f"<p>{_word('Since then ' + ', '.join(since), good=False)}.</p>" if since else ""
     if found["findings"]:
-        text += _table(("Reference", "Finding", "Detail"), found["findings"][:MOST], cards=True)
+        text += table_of(("Reference", "Finding", "Detail"), found["findings"][:MOST], cards=True)
     return text
 
 
@@ -279,7 +279,7 @@ def _workers(working: list[Working]) -> str:
         )
         for one in working
     ]
-    return _table(("Host and process", "Since", "State", "Items in hand"), rows, cards=True)
+    return table_of(("Host and process", "Since", "State", "Items in hand"), rows, cards=True)
 
 
 def _foot(ledger: Ledger) -> str:
@@ -317,7 +317,7 @@ def items_page(ledger: Ledger, plan: int, query: Mapping[str, str]) -> str:
         f"<header><h1>{title}: {escape(which)}</h1>",
         f'<nav aria-label="Plan">{_link(f"Back to plan {plan}", f"/plan/{plan}")}</nav></header>',
         "<section>",
-        _table(names, shown, cards=True) if shown else "<p>There is none.</p>",
+        table_of(names, shown, cards=True) if shown else "<p>There is none.</p>",
         f'<nav aria-label="Pages of the list">{"".join(links)}</nav>' if links else "",
         "</section>",
         _foot(ledger),
@@ -353,8 +353,8 @@ def item_page(ledger: Ledger, found: At) -> str:
         f"<header><h1>{escape(row.reference)}</h1>",
         f'<nav aria-label="Plan">{_link(f"Back to plan {plan}", f"/plan/{plan}")}</nav></header>',
         _card("The item", [_facts(facts), *reason]),
-        _card("History", [_table(names, history, cards=True), f"<p>{_checked(checked)}</p>"]),
-        _card("Losses", [_table(("Code", "Severity", "Field"), losses) if losses else "<p>None.</p>"]),
+        _card("History", [table_of(names, history, cards=True), f"<p>{_checked(checked)}</p>"]),
+        _card("Losses", [table_of(("Code", "Severity", "Field"), losses) if losses else "<p>None.</p>"]),
         *_stages(ledger, plan, row),
         _foot(ledger),
     ]
