@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from invoice_bridge import ConfigurationError, Handover, Shadow
+from invoice_bridge import ConfigurationError, Handover, Journal, Shadow
 from invoice_bridge.client.config import read_switch
 from tests.cli.conftest import KEY, Done
 from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
@@ -65,6 +66,28 @@ def test_the_status_has_instants_and_bills(cli: Cli, file: Path, pair: Pair) -> 
     file.write_text(FILE + AT.replace("2026-12", "2027-01"), "utf-8")
     differs = cli("switch", "status", "--config", str(file))
     assert (differs.code, "another instant than the book" in differs.out) == (1, True)
+
+
+def test_a_second_switch_is_listed_with_its_accounts(cli: Cli, file: Path, pair: Pair) -> None:
+    """Back to the first account: each instant is that of two accounts, and the first switch is there too."""
+    with pair.handover() as billing:
+        billing.create(pair.period(11), allow=ALLOWED)
+    swapped = FILE.replace('old = "main"', 'old = "next"').replace('new = "next"', 'new = "main"', 1)
+    file.write_text(swapped + AT.replace("2026-12", "2027-03"), "utf-8")
+    shown = cli("switch", "status", "--config", str(file))
+    assert (shown.code, "chargebee:acme-test" in shown.out) == (0, True), shown.err
+    told = json.loads(cli("switch", "status", "--config", str(file), "--json").out)
+    assert [(row["old"], row["new"]) for row in told["history"]] == [("stripe", "chargebee:acme-test")]
+    journal = Journal(pair.place)
+    sides = pair.new.client(journal=journal), pair.old.client(journal=journal)
+    with Handover(*sides, at=datetime(2027, 3, 1, tzinfo=UTC)) as billing:
+        billing.create(pair.period(3, 2027), allow=ALLOWED)
+    journal.close()
+    lines = cli("switch", "status", "--config", str(file)).out.splitlines()
+    assert [line.split()[:2] for line in lines if "at first use" in line] == [
+        ["stripe", "chargebee:acme-test"],
+        ["chargebee:acme-test", "stripe"],
+    ]
 
 
 def test_a_move_is_recorded_with_its_reason(cli: Cli, file: Path, pair: Pair) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import BilledElsewhere, ConfigurationError, Handover, Journal, Period
+from invoice_bridge import BilledElsewhere, ConfigurationError, Handover, Journal, NotFound, Period
 from invoice_bridge.journal.switches import EVERYBODY
 from invoice_bridge.switch.sides import Sides
 from tests.clients import no_waiting  # noqa: F401 - a fixture, used by every test
@@ -144,3 +144,18 @@ def test_a_reference_of_the_first_account_is_still_billed_once(chain: Chain) -> 
     """The same reference for a period of the middle account's time: the journal of all three refuses it."""
     with chain.second() as billing, pytest.raises(BilledElsewhere):
         billing.create(chain.period(*BETWEEN, reference="flt/2026-11"), allow=ALLOWED)
+
+
+def test_an_invoice_of_the_first_account_is_not_called_unknown(chain: Chain) -> None:
+    """A verb, and `find` by its reference, name the account: neither side is asked, and it is not "not found"."""
+    (made,) = chain.old.bills()
+    with chain.second() as billing:
+        sent = requests(chain)
+        with pytest.raises(ConfigurationError, match="was made at stripe, which this book has left"):
+            billing.void(made.id)
+        with pytest.raises(BilledElsewhere) as caught:
+            billing.find("flt/2026-11")
+        assert (caught.value.provider, caught.value.invoice_id, caught.value.state) == ("stripe", made.id, "made")
+        assert requests(chain) == sent
+        with pytest.raises(NotFound):
+            billing.find("flt/never", customer=chain.customer)

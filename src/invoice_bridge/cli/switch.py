@@ -71,6 +71,8 @@ def status(*, config: Config, as_json: AsJson = False) -> None:
                 "bills": {account.rstrip(":"): dict(states) for account, states in counts.items()},
                 "history": [
                     {
+                        "old": row.source.rstrip(":"),
+                        "new": row.target.rstrip(":"),
                         "customer": row.customer,
                         "at": row.at.isoformat(),
                         "why": row.why,
@@ -85,10 +87,13 @@ def status(*, config: Config, as_json: AsJson = False) -> None:
         print_parts(f"from {names[0]} to {names[1]}, in the book {exits.printable(opened.old.name)}")
         for account, states in counts.items():
             print_parts(f"{exits.printable(account.rstrip(':'))}: {states['made']} made, {states['unknown']} unknown")
-        table = grid("customer", "at", "kept since", "why")
+        is_chain = len({(row.source, row.target) for row in rows}) > 1  # of several switches each row names its own
+        table = grid(*(("from", "to") if is_chain else ()), "customer", "at", "kept since", "why")
         for row in rows:
+            accounts = (row.source.rstrip(":"), row.target.rstrip(":")) if is_chain else ()
             since = "unreadable" if row.kept_at is None else row.kept_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            table.add_row(exits.printable(row.customer), _plain(row.at), since, exits.printable(row.why))
+            cells = (*accounts, row.customer, _plain(row.at), since, row.why)
+            table.add_row(*map(exits.printable, cells))
         print_parts(table if rows else "no instant is kept yet: the first bill keeps it")
         if given is None:
             print_parts("the file has no at: a shadow phase")

@@ -7,7 +7,7 @@ clock. Before one side makes a bill, the other side is asked for its reference.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -185,6 +185,12 @@ class Sides(Generic[C]):
         sides = [side for side in (self.old, self.new) if self.journal.reference_of(side.book, invoice_id) is not None]
         if len(sides) == 1:
             return sides[0]
+        for account in () if sides else self._left():
+            if self.journal.reference_of(replace(self.old.book, account=account), invoice_id) is not None:
+                raise ConfigurationError(
+                    f"the invoice {invoice_id!r} was made at {account.rstrip(':')}, which this book has left; nothing "
+                    "was sent: call the verb on a client of that account"
+                )
         problem = (
             "both sides have made an invoice of this id" if sides else "the journal does not know which side has it"
         )
@@ -192,6 +198,25 @@ class Sides(Generic[C]):
             f"the invoice {invoice_id!r}: {problem}; nothing was sent: call the verb on the client of that side, .old "
             f"({self.old.provider}) or .new ({self.new.provider})"
         )
+
+    def _left(self) -> list[str]:
+        """Return the accounts that earlier switches of the book have left, but for those of the two sides."""
+        sides = {self.old.book.account, self.new.book.account}
+        rows = self.journal.switches.rows(self.old.book)
+        return [account for account in dict.fromkeys(row.source for row in rows) if account not in sides]
+
+    def _check_not_left(self, reference: str) -> None:
+        left = self._left()
+        for claim in self.journal.claims(self.old.book, reference) if left else ():
+            if claim.account in left:
+                raise BilledElsewhere(
+                    f"the reference {reference!r} is at {claim.account.rstrip(':')}, which this book has left: find it "
+                    "with a client of that account",
+                    provider=claim.provider,
+                    account=claim.account,
+                    invoice_id=claim.invoice_id,
+                    state=claim.state,
+                )
 
     def verb(self, invoice_id: str, call: Callable[[C], Any]) -> Asks[Any]:
         """Call a verb at the side that has the invoice."""
@@ -201,7 +226,8 @@ class Sides(Generic[C]):
     def find(self, reference: str, customer: CustomerRef | str | None) -> Asks[Invoice]:
         """Find the one invoice of a reference: where the journal has it, else at both sides.
 
-        Raises NotFound, and AlreadyBilled if both sides have one that is not withdrawn.
+        Raises NotFound, AlreadyBilled if both sides have one that is not withdrawn, and BilledElsewhere if the journal
+        has it at an account that an earlier switch has left.
         """
         claimed = yield Ask(
             lambda: [side for side in (self.old, self.new) if self._claims(reference, side)], of_journal=True
@@ -210,6 +236,8 @@ class Sides(Generic[C]):
             side = claimed[0]
             invoice: Invoice = yield Ask(lambda: side.find(reference, customer=customer))
             return invoice
+        if not claimed:
+            yield Ask(lambda: self._check_not_left(reference), of_journal=True)
         both: list[Invoice] = []
         for side in (self.old, self.new):
             try:
