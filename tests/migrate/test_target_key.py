@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from invoice_bridge import ConfigurationError
+from invoice_bridge import Collection, ConfigurationError, Money, OneTimeCharge
 from invoice_bridge.migrate import Migration
 from tests.migrate.moves import Move, move
 
@@ -64,6 +64,28 @@ def test_the_rest_of_a_plan_is_not_moved_to_another_account(between: Move) -> No
                 migration.run(allow=allow)
             assert emulator.invoices == {}
         assert migration.run(allow=allow) == {"done": 3}
+
+
+def test_a_plan_that_was_made_with_the_key_of_another_account_is_not_run(between: Move) -> None:
+    """What the target has already was looked for elsewhere: it would be made a second time."""
+    with between.client("target") as client:
+        charge = OneTimeCharge(
+            reference="there", customer="cus_42", amount=Money(500, "EUR"), collection=Collection.manual()
+        )
+        there = client.create(charge, allow=[loss.code for loss in client.losses(charge)])
+    emulator: Any = between.emulators["stripe"]
+    with between.migration() as migration:
+        allow = planned(migration, between)
+        other = {**emulator.invoices[there.id], "id": "in_elsewhere"}
+        with Elsewhere(between, "invoices"):
+            emulator.invoices["in_elsewhere"] = other
+            with pytest.raises(
+                ConfigurationError, match=f"no invoice {there.id}, which was there when plan 1 was made"
+            ):
+                migration.run(allow=allow)
+            assert dict(migration.preview().counts) == {"planned": 5}
+        del emulator.invoices["in_elsewhere"]
+        assert migration.run(allow=allow) == {"done": 5}
 
 
 def test_verify_and_undo_find_out_too(between: Move) -> None:

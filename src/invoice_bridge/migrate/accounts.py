@@ -18,6 +18,7 @@ from invoice_bridge.core.model import Status
 from invoice_bridge.explain import make_context
 from invoice_bridge.migrate.credits import read_balances
 from invoice_bridge.migrate.operations import customer_at
+from invoice_bridge.migrate.planning import SEEN
 from invoice_bridge.migrate.queries import ends_of
 
 if TYPE_CHECKING:
@@ -150,15 +151,15 @@ def check_source(ledger: Ledger, plan: int, source: Account) -> None:
 def check_target(ledger: Ledger, plan: int, source: Account, target: Account) -> None:
     """Check that the target is the account that the plan was made for, where its settings do not name it.
 
-    It has what the plan has made, or the customers that the plan names, and it is not the source by another key. Raises
-    ConfigurationError, before an item is refused.
+    It has what was there when the plan was made, what the plan has made, or else the customers that the plan names, and
+    it is not the source by another key. Raises ConfigurationError, before an item is refused.
     """
     if target.is_named:
         return
     planned = list(islice(ledger.rows(plan, ("planned", "unknown", "sent", "made", "released")), _SEARCHED))
     with target.reader() as client:
         _check_apart(client, plan, planned, source, target)
-        if _has_made(client, ledger, plan):
+        if _has_seen(client, ledger, plan) or _has_made(client, ledger, plan):
             return
         names = dict.fromkeys(
             name for row in planned if (name := customer_at(row.operation, target.provider)) is not None
@@ -179,6 +180,17 @@ def check_made(ledger: Ledger, plan: int, target: Account) -> None:
     if not target.is_named:
         with target.reader() as client:
             _has_made(client, ledger, plan)
+
+
+def _has_seen(client: Client, ledger: Ledger, plan: int) -> bool:
+    """Whether the plan has noted an invoice of the target. Raises ConfigurationError if it is not there."""
+    seen = ledger.note(plan, SEEN)
+    if seen is not None and _has_none(_reads(client), [seen]):
+        raise ConfigurationError(
+            f"the target has no invoice {seen}, which was there when plan {plan} was made: is the key that of the "
+            "account which was planned? If it was planned with the wrong key, plan anew"
+        )
+    return seen is not None
 
 
 def _has_made(client: Client, ledger: Ledger, plan: int) -> bool:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Planner", "digest_of_plan", "fingerprint"]
 
-_CURSOR, TOTALS, COMPLETE, MISSING = "cursor", "totals", "complete", "missing customer/"
+_CURSOR, TOTALS, COMPLETE, MISSING, SEEN = "cursor", "totals", "complete", "missing customer/", "seen at the target"
 Between = tuple[datetime | None, datetime | None]
 """From when on, and before when, the documents were created."""
 Progress = Callable[[int], object]
@@ -211,14 +211,23 @@ def read_source(
 
 
 def _leave_out_what_is_there(ledger: Ledger, plan: int, target: Client) -> None:
-    """Skip what the target has a document of: moved with another ledger, or by hand. It reads the whole listing."""
+    """Skip what the target has a document of: moved with another ledger, or by hand. It reads the whole listing.
+
+    One invoice that is there, and cannot be deleted, is noted: a run looks whether its key opens the same account.
+    """
+    deletable = {Status.DRAFT, *target._context.provider.deletes_imports}  # noqa: SLF001 - what no client states
+    seen: str | None = None
     for page in pages_of(target, ListInvoices()):
+        listed = (one.id for one in page.items if isinstance(one, Invoice) and one.status not in deletable)
+        seen = seen or next(listed, None)
         there = {
             one.reference: f"the target has {one.id} of that reference, which is {one.status}"
             for one in page.items
             if isinstance(one, Invoice) and one.reference
         }
         skip_planned(ledger, plan, there, "already-at-target")
+    if seen is not None:
+        ledger.add(plan, (), {SEEN: seen})
 
 
 def _write_page(
