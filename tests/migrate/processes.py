@@ -70,7 +70,7 @@ def signal_at(point: str, after: int, number: int) -> None:
             os.kill(os.getpid(), number)
             time.sleep(0.05)  # another thread may take the signal, and this one would run on for a moment
 
-    claim, settle = Ledger.claim, Ledger.settle
+    claim, settle, both = Ledger.claim, Ledger.settle, Ledger.settle_and_claim
 
     def watched_claim(self: Ledger, *arguments: Any, **options: Any) -> Any:
         items = claim(self, *arguments, **options)
@@ -83,6 +83,14 @@ def signal_at(point: str, after: int, number: int) -> None:
         lost = settle(self, *arguments, **options)
         reach("settled")
         return lost
+
+    def watched_both(self: Ledger, *arguments: Any, **options: Any) -> Any:
+        reach("settle")
+        lost, items = both(self, *arguments, **options)
+        reach("settled")
+        if items:
+            reach("claim")
+        return lost, items
 
     intend, conclude = ItemJournal.intend, ItemJournal.conclude
 
@@ -105,7 +113,7 @@ def signal_at(point: str, after: int, number: int) -> None:
     streams: Any = SyncStream
     streams.write = watched_write
     ledgers: Any = Ledger
-    ledgers.claim, ledgers.settle = watched_claim, watched_settle
+    ledgers.claim, ledgers.settle, ledgers.settle_and_claim = watched_claim, watched_settle, watched_both
     replaced: Any = ItemJournal
     replaced.intend, replaced.conclude = watched_intend, watched_conclude
 

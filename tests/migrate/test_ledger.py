@@ -169,6 +169,44 @@ def test_the_same_worker_does_not_write_under_an_earlier_claim(
     assert ledger.settle(lease.number, [Result(first[0], "refused")]) == first
 
 
+def test_what_became_of_items_is_written_with_the_next_claim(ledger: Ledger, header: PlanHeader, lease: Lease) -> None:
+    """In one transaction: what was lost to another worker stays as it is, and the next items are this worker's."""
+    other = Lease(ledger.database, QUICK)
+    mine, theirs = ledger.claim(header, lease.number, most=2), ledger.claim(header, other.number, most=1)
+    results = [Result(item, "done", target_id="in_9") for item in [*mine, *theirs]]
+    lost, taken = ledger.settle_and_claim(header, lease.number, results, most=20)
+    assert lost == theirs
+    assert [item.reference for item in taken] == [f"res-{number}" for number in range(3, 23)]
+    assert ledger.counts(header.number) == {"planned": 37, "sent": 21, "done": 2}
+    other.end()
+
+
+def test_a_message_that_no_database_stores_stops_nobody(ledger: Ledger, header: PlanHeader, lease: Lease) -> None:
+    """A zero byte or half of a surrogate pair in a provider's answer: PostgreSQL refuses one, and UTF-8 the other."""
+    messages = ["a\x00b", "a\ud800b", "a\nb", '\\"%s :x', "é €", "123", "null"]
+    written = ["a\\x00b", "a\\ud800b", "a\\nb", '\\"%s :x', "é €", "123", "null"]
+    items = ledger.claim(header, lease.number, most=len(messages))
+    facts = {"number": "A\ud800\x00"}
+    results = [
+        Result(item, "refused", "declined", text, "in_9", facts) for item, text in zip(items, messages, strict=True)
+    ]
+    assert ledger.settle(lease.number, results) == []
+    assert [row.detail for row in ledger.rows(header.number, ["refused"])] == written
+    planned = [NewItem(f"odd-{place}", state="refused", detail=text) for place, text in enumerate(messages)]
+    assert ledger.add(header.number, planned) == len(messages)
+    assert [row.detail for row in ledger.rows(header.number, ["refused"])] == written * 2
+
+
+def test_what_became_of_items_is_written_though_the_lease_has_passed(ledger: Ledger, header: PlanHeader) -> None:
+    lease = Lease(ledger.database, Timing(lease=0.2, beat=0.1))
+    taken = ledger.claim(header, lease.number, most=2)
+    lease.end()
+    wait(0.3)
+    results = [Result(item, "done", target_id="in_9") for item in taken]
+    assert ledger.settle_and_claim(header, lease.number, results) == ([], [])
+    assert ledger.counts(header.number) == {"planned": 58, "done": 2}
+
+
 # ── what became of items ─────────────────────────────────────────────────────────────────────────────────────────────
 def test_what_was_not_sent_is_as_if_it_had_not_been_taken(ledger: Ledger, header: PlanHeader, lease: Lease) -> None:
     (item,) = ledger.claim(header, lease.number, most=1)

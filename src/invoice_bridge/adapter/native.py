@@ -150,7 +150,8 @@ def read_natives(table: NativeTable, command: Command | None, context: Setup) ->
     kind; Unsupported for one that this command cannot carry.
     """
     provider = context.provider.name
-    if not (getattr(command, "native", None) or getattr(command, "native_unchecked", None)):
+    fields = {} if command is None else command.__dict__
+    if not (fields.get("native") or fields.get("native_unchecked")):
         return NOTHING_GIVEN
     assert isinstance(command, Bill | OnInvoice | ListInvoices)  # noqa: S101 - no other command has them
     check_names(command, provider, tuple)
@@ -313,7 +314,8 @@ def check_names(command: Command, here: str, names: Callable[[], Iterable[str]])
 
     `here` is this provider, `names` gives all; it is called only where a command names another one.
     """
-    fields = [name for name in ("native", "native_unchecked") if getattr(command, name, None)]
+    stated = command.__dict__
+    fields = [name for name in ("native", "native_unchecked") if stated.get(name)]
     if all(set(getattr(command, name)) <= {here} for name in fields):
         return
     from difflib import get_close_matches

@@ -278,12 +278,13 @@ class Context:
         """Return the native parameters of the command, read and checked. Raises ConfigurationError or Unsupported."""
         return native.read_natives(self.provider.natives, self.command, self)
 
-    def on(self, command: Command) -> Context:
-        """Return the same context for one command: idempotency keys derive from it."""
-        if command is self.command:
+    def on(self, command: Command, *, allowed: frozenset[str] | None = None) -> Context:
+        """Return the same context for one command, from which idempotency keys derive, or with other losses allowed."""
+        if command is self.command and allowed is None:
             return self
         same = (self.provider, self.settings, self.base_url)
-        return Context(*same, command, self.as_of, self.existing, self.done, self.allowed)
+        names = self.allowed if allowed is None else allowed
+        return Context(*same, command, self.as_of, self.existing, self.done, names)
 
     def has_done(self, request: Request) -> bool:
         """Return whether a request is known to have taken effect, even if the provider has forgotten its key.

@@ -305,7 +305,7 @@ class Core(Around, Generic[Http]):
 
     def _steps(self, call: Call, allow: Allow = (), on_discrepancy: OnDiscrepancy = "raise") -> Steps[Any]:
         """A command's flow, supervised. Losses are refused after its first request is made and before that is sent."""
-        context = replace(call.context, allowed=names_allowed(allow)) if allow else call.context
+        context = call.context.on(call.command, allowed=names_allowed(allow)) if allow else call.context
         losses = context.losses
         try:
             done = yield from steps_of(

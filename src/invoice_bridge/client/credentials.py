@@ -48,7 +48,7 @@ _ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 class ApiKey:
     """A key that no repr shows and that cannot be pickled. `text` is the key itself."""
 
-    __slots__ = ("_in_base64", "_longest", "_plain", "_written", "text")
+    __slots__ = ("_in_base64", "_longest", "_overlap", "_plain", "_step", "_written", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -58,6 +58,8 @@ class ApiKey:
         # a key that has itself what looks like an escape comes out of its spellings as something else
         self._plain = {b"".join(_taken_apart(one.encode())[1]) for one in _spellings(text)}.difference(self._written)
         self._longest = max(map(len, (*self._written, *self._in_base64, *self._plain)))
+        self._overlap = _LONGEST_ESCAPE * max(len(text), *map(len, self._in_base64))
+        self._step = max(_WINDOW, 4 * self._overlap)
 
     def __repr__(self) -> str:
         return _SHOWN
@@ -92,8 +94,7 @@ class ApiKey:
         # a byte for each character: what has no byte is no part of a key
         content = said.encode("latin-1", "replace") if isinstance(said, str) else said
         spans = list(self._said(content))
-        overlap = _LONGEST_ESCAPE * max(len(self.text), *map(len, self._in_base64))
-        step = max(_WINDOW, 4 * overlap)
+        overlap, step = self._overlap, self._step
         for first, last in _near_escapes(content, self._longest):
             for at in range(first, last, step):
                 part = content[at : min(at + step + overlap, last)]

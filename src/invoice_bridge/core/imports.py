@@ -239,14 +239,15 @@ class ImportInvoice(NewInvoice):
             raise ValueError(f"a credit note is an adjustment, a refund or a credit, not {wrong[0]}")
         if self.status in {Status.DRAFT, Status.VOID} and (self.payments or self.credit_notes):
             raise ValueError(f"an invoice that is {self.status} has neither payments nor credit notes")
-        if self.open_amount.minor < 0 or self.given_back > self.paid:
+        left = self.open_amount
+        if left.minor < 0 or self.given_back > self.paid:
             raise ValueError(
                 f"{self.paid} was paid, {self.credited} credited and {self.given_back} given back of {self.total}: "
                 "more than there was"
             )
-        if self.status is Status.PAID and self.open_amount:
-            raise ValueError(f"an invoice that is paid has nothing left to pay, and this one has {self.open_amount}")
-        if self.status in {Status.OPEN, Status.UNCOLLECTIBLE} and not self.open_amount:
+        if self.status is Status.PAID and left:
+            raise ValueError(f"an invoice that is paid has nothing left to pay, and this one has {left}")
+        if self.status in {Status.OPEN, Status.UNCOLLECTIBLE} and not left:
             raise ValueError(f"an invoice that is {self.status} has something left to pay; this one is paid")
 
     @property

@@ -233,7 +233,12 @@ def form_index_last(body: Mapping[str, FormValue]) -> list[tuple[str, str]]:
     """Flatten a body column-wise: a list of mappings becomes group[field][0]=…, field by field within each item."""
     pairs: list[tuple[str, str]] = []
     for name, value in body.items():
-        if isinstance(value, Mapping):
+        kind = type(value)
+        if kind is str:  # most values
+            pairs.append((name, value))
+        elif kind is int:
+            pairs.append((name, str(value)))
+        elif isinstance(value, Mapping):
             pairs += [(f"{name}[{inner}]", scalar(leaf)) for inner, leaf in value.items() if leaf is not None]
         elif isinstance(value, list | tuple):
             for index, item in enumerate(value):
@@ -259,8 +264,11 @@ def encoded(
 
 def scalar(value: object) -> str:
     """Spell one value of a form or query: true/false, integers, plain decimals, text. Floats are refused."""
-    if type(value) is str:
-        return value
+    kind = type(value)
+    if kind is str:
+        return value  # type: ignore[return-value]
+    if kind is int:
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, StrEnum):

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from invoice_bridge.core.errors import BridgeError, ConfigurationError
 from invoice_bridge.engine.observers import ItemEnded, ItemStarted, begin, is_watched
+from invoice_bridge.migrate.crew import Crew
 from invoice_bridge.migrate.errors import ForbiddenEffect, LeaseExpired, LedgerUnavailable
 from invoice_bridge.migrate.journal import ItemJournal
 from invoice_bridge.migrate.leases import Fence, Lease
-from invoice_bridge.migrate.ledger import BATCH, Ledger
+from invoice_bridge.migrate.ledger import Ledger
 from invoice_bridge.migrate.operations import ACTIONS, Action
 from invoice_bridge.migrate.outcomes import is_for_all, is_of_the_ledger, result_of, result_of_error
 from invoice_bridge.migrate.pace import SharedPace
@@ -34,7 +35,7 @@ Connect = Callable[..., "Client"]
 api_key=key, **settings)`. They are journal, lookup, deadline, timeout and rate_limiter."""
 _MOST_CLAIMS = 12
 _MOST_IN_A_ROW = 3
-_IDLE = 0.2
+_IDLE = 0.02
 _LONGEST_IDLE = 2.0
 
 
@@ -102,12 +103,12 @@ class Worker:
         """Work with one lease until it passes, or nothing is left."""
         lease = Lease(self.ledger.database, self.header.timing, self._new_fence())
         try:
-            journal = ItemJournal(lease.fence)
+            journal, crew = ItemJournal(lease.fence), Crew(self._threads)
             with (
                 self._connect(**self._settings(journal, lease.fence)) as client,
                 ThreadPoolExecutor(self._threads, thread_name_prefix="move") as pool,
             ):
-                running = [pool.submit(self._loop, lease, journal, client) for _ in range(self._threads)]
+                running = [pool.submit(self._loop, lease, journal, client, crew) for _ in range(self._threads)]
                 try:
                     for each in running:
                         each.result()
@@ -132,12 +133,21 @@ class Worker:
             settings["rate_limiter"] = SharedPace(self.ledger.database, self.header.target, rate, fence)
         return settings
 
-    def _loop(self, lease: Lease, journal: ItemJournal, client: Client) -> None:
+    def _loop(self, lease: Lease, journal: ItemJournal, client: Client, crew: Crew) -> None:
         """Claim, send and settle until the lease passes, the worker is stopped, or nothing is left."""
-        idle = _IDLE
-        while not self._stop.is_set() and lease.is_held and not lease.is_retired:
+        try:
+            self._work(lease, journal, client, crew)
+        finally:
+            crew.leave()
+
+    def _work(self, lease: Lease, journal: ItemJournal, client: Client, crew: Crew) -> None:
+        def goes_on() -> bool:
+            return not self._stop.is_set() and lease.is_held and not lease.is_retired
+
+        idle, items = _IDLE, list[Item]()
+        while items or goes_on():
             try:
-                items = self.ledger.claim(self.header, lease.number, self.page, BATCH)
+                items = items or self.ledger.claim(self.header, lease.number, self.page)
                 if not items and self.ledger.is_finished(self.header.number, self.page):
                     return
             except LeaseExpired:
@@ -149,8 +159,12 @@ class Worker:
                 self._stop.wait(idle)
                 idle = min(idle * 1.5, _LONGEST_IDLE)
                 continue
-            idle = _IDLE
-            self._settle(lease, [result for item in items for result in self._work_on(item, lease, journal, client)])
+            idle, began = _IDLE, crew.now()
+            results = [result for item in items for result in self._work_on(item, lease, journal, client)]
+            is_spare = crew.is_spare(began)
+            items = self._settle(lease, results, claims=goes_on() and not is_spare)
+            if is_spare:
+                crew.rest(goes_on)
 
     def _work_on(self, item: Item, lease: Lease, journal: ItemJournal, client: Client) -> list[Result]:
         """Do the next stage of an item. An item that was not begun is given back if the lease still holds."""
@@ -190,16 +204,24 @@ class Worker:
             raise ConfigurationError(f"this worker has no action for the stage {stage!r}: pass actions={{…}}")
         return self._actions[stage]
 
-    def _settle(self, lease: Lease, results: list[Result]) -> None:
-        """Write results; while the database is away, again and again: they are under this worker's claim."""
-        waited = 0.0
+    def _settle(self, lease: Lease, results: list[Result], *, claims: bool) -> list[Item]:
+        """Write results and take the next items with them, if it `claims` any; return these.
+
+        While the database is away, write them again and again: they are under this worker's claim.
+        """
+        waited, items = 0.0, list[Item]()
         while True:
             try:
-                lost = self.ledger.settle(lease.number, results)
+                if claims:
+                    lost, items = self.ledger.settle_and_claim(self.header, lease.number, results, self.page)
+                else:
+                    lost = self.ledger.settle(lease.number, results)
                 break
             except LedgerUnavailable:
                 if waited > self._patience:
                     raise
+                if claims:  # as above
+                    lease.is_retired, claims = True, False
                 threading.Event().wait(1.0)
                 waited += 1.0
         self.overtaken += len(lost)
@@ -207,6 +229,7 @@ class Worker:
             if result.item not in lost:
                 self.done[result.state] += 1
                 self._watch(result)
+        return items
 
 
 def move(

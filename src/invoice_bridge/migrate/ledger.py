@@ -15,12 +15,13 @@ from itertools import count, islice
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
+from invoice_bridge.core.commands import one_line
 from invoice_bridge.core.errors import ConfigurationError
 from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate.database import Database
 from invoice_bridge.migrate.errors import LeaseExpired
-from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now
+from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now, rows_in
 from invoice_bridge.migrate.settling import microseconds, write_results
 from invoice_bridge.migrate.values import (
     STAGES,
@@ -38,7 +39,7 @@ from invoice_bridge.migrate.values import (
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-from sqlalchemy import BigInteger, Integer, and_, bindparam, delete, func, insert, select, true, update
+from sqlalchemy import BigInteger, Integer, and_, bindparam, cast, delete, func, insert, select, true, update
 
 __all__ = ["BATCH", "Ledger", "row_of"]
 
@@ -63,6 +64,9 @@ class Ledger:
         del place  # a traceback that shows variables shall not show a password
         self.database = Database(box.pop())
         self.close = self.database.close
+        self._added: dict[int, int] = {}
+        """How many items a plan has: counted once, since counting them again for each page read would take ever longer.
+        It only divides a plan into pages."""
 
     def __repr__(self) -> str:
         return f"Ledger({self.database.location.name!r})"
@@ -110,7 +114,9 @@ class Ledger:
         """
         added = 0
         with self.database.writing() as connection:
-            first = connection.execute(select(func.count()).select_from(ITEMS).where(ITEMS.c.plan == plan)).scalar_one()
+            if (first := self._added.get(plan)) is None:
+                counted = select(func.count()).select_from(ITEMS).where(ITEMS.c.plan == plan)
+                first = connection.execute(counted).scalar_one()
             places = count(first)
             remaining = iter(items)
             while some := list(islice(remaining, _MOST)):
@@ -132,7 +138,17 @@ class Ledger:
             for name, text in (notes or {}).items():
                 connection.execute(delete(NOTES).where(NOTES.c.plan == plan, NOTES.c.name == name))
                 connection.execute(insert(NOTES).values(plan=plan, name=name, text=text))
+        self._added[plan] = first + added
         return added
+
+    def analyze(self) -> None:
+        """Have PostgreSQL count the items, as it does by itself after a minute: till then it sorts them at each claim.
+
+        SQLite chooses its indexes without counting.
+        """
+        if self.database.is_postgres:
+            with self.database.writing() as connection:
+                connection.exec_driver_sql(f"ANALYZE {ITEMS.name}")
 
     def note(self, plan: int, name: str) -> str | None:
         """Return a note of a plan, None if there is none."""
@@ -180,7 +196,7 @@ class Ledger:
         """
         if decision not in {"planned", "done", "refused", "skipped"} or not why.strip():
             raise ConfigurationError('decide "planned", "done", "refused" or "skipped", and state why')
-        values: dict[str, Any] = {"state": decision, "reason": "decided", "detail": why, "ended_at": now()}
+        values: dict[str, Any] = {"state": decision, "reason": "decided", "detail": one_line(why), "ended_at": now()}
         if decision == "planned":  # it was sent before: `sent_at` stays, so that it is looked up first
             values |= {"due_at": 0, "unknowns": 0, "defers": 0, "attempt": ITEMS.c.attempt + 1, "ended_at": None}
         with self.database.writing() as connection:
@@ -197,21 +213,8 @@ class Ledger:
 
         An empty list means that nothing is due now. Raises LeaseExpired if the worker's own lease has passed.
         """
-        if not 1 <= most <= BATCH:
-            raise ValueError(f"a claim takes from 1 to {BATCH} items")
-        due, stale = _taking(by_page=page is not None)
-        where = {"plan": header.number} | ({} if page is None else {"page": page})
         with self.database.writing() as connection:
-            instant = check_lease(connection, worker)
-            rows = list(connection.execute(due, {**where, "most": most}).all())
-            if len(rows) < most:
-                grace = microseconds(header.timing.deadline + header.timing.settling)
-                rows += connection.execute(stale, {**where, "most": most - len(rows), "grace": grace}).all()
-            if not rows:
-                return []
-            numbers = [row.number for row in rows]
-            connection.execute(_take(), {"numbers": numbers, "taker": worker, "instant": instant})
-        return [_item(row, instant) for row in rows]
+            return self._take(connection, header, worker, page, most)
 
     def settle(self, worker: int, results: Iterable[Result]) -> list[Item]:
         """Write what became of items, in one transaction; return those that another worker has taken over meanwhile.
@@ -221,6 +224,37 @@ class Ledger:
         with self.database.writing() as connection:
             return write_results(connection, worker, results)
 
+    def settle_and_claim(
+        self, header: PlanHeader, worker: int, results: Iterable[Result], page: int | None = None, most: int = BATCH
+    ) -> tuple[list[Item], list[Item]]:
+        """Write what became of items, as `settle`, and take the next ones, as `claim`, in one transaction.
+
+        Return the items that were lost, and those that were taken: none where the worker's lease has passed, though
+        what became of the others is written.
+        """
+        with self.database.writing() as connection:
+            lost = write_results(connection, worker, results)
+            try:
+                return lost, self._take(connection, header, worker, page, most)
+            except LeaseExpired:
+                return lost, []
+
+    def _take(self, connection: Connection, header: PlanHeader, worker: int, page: int | None, most: int) -> list[Item]:
+        if not 1 <= most <= BATCH:
+            raise ValueError(f"a claim takes from 1 to {BATCH} items")
+        due, stale = _taking(by_page=page is not None)
+        where = {"plan": header.number} | ({} if page is None else {"page": page})
+        instant = check_lease(connection, worker)
+        rows = list(connection.execute(due, {**where, "most": most, "instant": instant}).all())
+        if len(rows) < most:
+            grace = microseconds(header.timing.deadline + header.timing.settling)
+            rows += connection.execute(stale, {**where, "most": most - len(rows), "grace": grace}).all()
+        if rows:
+            numbers = dumps([row.number for row in rows]).decode()
+            take = _take(is_postgres=self.database.is_postgres)
+            connection.execute(take, {"numbers": numbers, "taker": worker, "instant": instant})
+        return [_item(row, instant) for row in rows]
+
 
 def check_lease(connection: Connection, worker: int) -> int:
     """Return the database's present. Raises LeaseExpired if the lease of a worker has passed on that clock."""
@@ -228,6 +262,16 @@ def check_lease(connection: Connection, worker: int) -> int:
     if row is None:
         raise LeaseExpired(f"the lease of worker {worker} has passed: nothing was taken")
     return int(row[0])
+
+
+_TAKEN = [
+    ITEMS.c[name]
+    for name in (
+        "number", "reference", "operation", "source", "history", "reached", "attempt", "claim", "unknowns", "defers",
+        "sent_at", "target_id",
+    )
+]  # fmt: skip
+"""What an Item is made of."""
 
 
 # ── the statements of a claim, made once: making one takes longer than running it ────────────────────────────────────
@@ -243,17 +287,23 @@ def _taking(*, by_page: bool) -> tuple[Any, Any]:
     if by_page:
         mine = and_(mine, ITEMS.c.page == bindparam("page"))
     dead = select(WORKERS.c.number).where(WORKERS.c.lease_until + bindparam("grace", type_=BigInteger) < now())
-    due = select(ITEMS).where(mine, ITEMS.c.due_at <= now()).order_by(ITEMS.c.due_at, ITEMS.c.number)
-    stale = select(ITEMS).where(mine, ITEMS.c.worker.in_(dead)).order_by(ITEMS.c.number)
+    due = (
+        select(*_TAKEN)
+        .where(mine, ITEMS.c.due_at <= bindparam("instant", type_=BigInteger))
+        .order_by(ITEMS.c.due_at, ITEMS.c.number)
+    )
+    taken = ITEMS.c.worker.is_not(None)  # as the index of what is taken has it
+    stale = select(*_TAKEN).where(mine, taken, ITEMS.c.worker.in_(dead)).order_by(ITEMS.c.number)
     most = bindparam("most", type_=Integer)
     return due.limit(most).with_for_update(skip_locked=True), stale.limit(most).with_for_update(skip_locked=True)
 
 
 @cache
-def _take() -> Any:
+def _take(*, is_postgres: bool) -> Any:
+    taken = select(cast(rows_in("numbers", is_postgres=is_postgres).c.value, BigInteger))
     return (
         update(ITEMS)
-        .where(ITEMS.c.number.in_(bindparam("numbers", expanding=True)))
+        .where(ITEMS.c.number.in_(taken))
         .values(
             state="sent",
             worker=bindparam("taker"),
@@ -301,9 +351,9 @@ def _new_row(plan: int, page: int, item: NewItem) -> dict[str, Any]:
         "plan": plan, "page": page, "reference": item.reference,
         "source_id": str(item.source.get("id") or ""), "operation": _json(item.operation),
         "source": _json(item.source), "history": item.history, "state": item.state, "reached": "planned",
-        "reason": item.reason, "detail": item.detail, "due_at": None if ended else 0, "worker": None, "claim": 0,
-        "attempt": 1, "unknowns": 0, "defers": 0, "sent_at": None, "ended_at": None, "requests": 0, "target_id": None,
-        "target": "{}",
+        "reason": item.reason, "detail": one_line(item.detail), "due_at": None if ended else 0, "worker": None,
+        "claim": 0, "attempt": 1, "unknowns": 0, "defers": 0, "sent_at": None, "ended_at": None, "requests": 0,
+        "target_id": None, "target": "{}",
     }  # fmt: skip
 
 

@@ -388,7 +388,7 @@ class Migration:
             totals.add(item.source)
             items.append(item)
         self.ledger.add(number, items, {planning.TOTALS: totals.to_json()})
-        self.ledger.add(number, (), {COMPLETE: planning.digest_of_plan(self.ledger, number)})
+        planning.complete_plan(self.ledger, number)
         return number
 
 

@@ -207,7 +207,13 @@ def read_source(
         progress(planner.totals.count)
     if target is not None:
         _leave_out_what_is_there(ledger, plan, target)
+    complete_plan(ledger, plan)
+
+
+def complete_plan(ledger: Ledger, plan: int) -> None:
+    """Note that a plan has all of its items, as they are now."""
     ledger.add(plan, (), {COMPLETE: digest_of_plan(ledger, plan)})
+    ledger.analyze()
 
 
 def _leave_out_what_is_there(ledger: Ledger, plan: int, target: Client) -> None:

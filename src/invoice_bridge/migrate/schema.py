@@ -19,11 +19,17 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    bindparam,
+    cast,
+    column,
+    func,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x69624C31
 """SQLite's mark of a ledger's file: "ibL1"."""
 
@@ -34,6 +40,12 @@ _Instant = BigInteger
 def _number() -> Column[int]:
     # SQLite numbers rows by itself only in a column that it calls INTEGER
     return Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+def _index_where(is_given: str, name: str, *columns: str) -> Index:
+    """Return an index of the rows in which a column is not null: one that is at its end is in none of them."""
+    condition = text(f"{is_given} IS NOT NULL")
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
 LEDGER = Table("invoice_bridge_ledger", _METADATA, Column("version", Integer, nullable=False))
@@ -77,9 +89,9 @@ ITEMS = Table(
     Column("target", Text, nullable=False),  # JSON: the target document's facts
     UniqueConstraint("plan", "reference"),
     Index("invoice_bridge_items_source", "source_id", "plan"),
-    Index("invoice_bridge_items_due", "plan", "due_at", "number"),
-    Index("invoice_bridge_items_page", "plan", "page", "due_at", "number"),
-    Index("invoice_bridge_items_taken", "plan", "worker"),
+    _index_where("due_at", "invoice_bridge_items_due", "plan", "due_at", "number"),
+    _index_where("due_at", "invoice_bridge_items_page", "plan", "page", "due_at", "number"),
+    _index_where("worker", "invoice_bridge_items_taken", "plan", "worker"),
     Index("invoice_bridge_items_state", "plan", "state", "number"),
 )
 
@@ -124,6 +136,17 @@ def _now_sqlite(_element: now, _compiler: Any, **_options: Any) -> str:
 @compiles(now, "postgresql")
 def _now_postgres(_element: now, _compiler: Any, **_options: Any) -> str:
     return "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+
+
+def rows_in(parameter: str, *, is_postgres: bool) -> Any:
+    """Return the items of a parameter that is a JSON array, as rows of one column `value`.
+
+    A statement with a list of rows as one text is planned once, and compiled once whatever their number.
+    """
+    given = bindparam(parameter, type_=Text)
+    if is_postgres:
+        return func.jsonb_array_elements(cast(given, JSONB)).table_valued(column("value", JSONB), name=parameter)
+    return func.json_each(given).table_valued(column("value", Text), name=parameter)
 
 
 def create_tables(connection: Any) -> None:

@@ -92,7 +92,7 @@ def invoice_form(command: ImportInvoice, context: Context) -> dict[str, Any]:
         body["price_type"] = cast("Any", "tax_inclusive")
     body["line_items"] = [cast("Any", row) for row in (*_lines(command, labels), *others)]
     if labels:
-        body["taxes"] = [{"name": name, "rate": cast("Any", tax.rate or 0)} for name, tax in _named(labels)]
+        body["taxes"] = [{"name": label, "rate": cast("Any", rate or 0)} for (_, rate), label in labels.items()]
     if command.discounts:
         body["discounts"] = [cast("Any", _discount(discount)) for discount in command.discounts]
     if (note := _note(command)) is not None:
@@ -214,11 +214,6 @@ def tax_carriers(command: ImportInvoice) -> list[tuple[TaxLine, ...]]:
     if has_line_taxes(command):
         return [line.taxes for line in command.lines]
     return [command.taxes, *(() for _ in command.stated_lines[1:])]
-
-
-def _named(labels: dict[tuple[str | None, Decimal | None], str]) -> Iterable[tuple[str, TaxLine]]:
-    for (name, rate), label in labels.items():
-        yield label, TaxLine(name=name, rate=rate, amount=Money.zero("EUR"))
 
 
 def _lines(command: ImportInvoice, labels: dict[tuple[str | None, Decimal | None], str]) -> Iterable[dict[str, Any]]:
