@@ -190,8 +190,8 @@ class Handover(_Common, Verbs):
         """Make a bill at the side that the start of its period, or `on`, selects. See Client.create.
 
         `on` is the date of a one-time charge, a day in the offset of the switch, or an aware datetime. Raises
-        ConfigurationError for a period or a day across the switch, and BilledElsewhere if the other side has, or may
-        have, a bill of this reference.
+        ConfigurationError for a period or a day across the switch, or before an earlier switch of the book, which a
+        third account bills, and BilledElsewhere if the other side has, or may have, a bill of this reference.
         """
         return self._follow(self._sides.create(command, on, allow=allow, on_discrepancy=on_discrepancy, since=since))
 
