@@ -97,6 +97,14 @@ def test_switches_of_a_book_are_a_chain(journal: Journal) -> None:
     assert switches.keep(live, NEXT, {EVERYBODY: AT}, None, NOW) == AT
 
 
+def test_an_instant_that_was_moved_does_not_hold_up_the_next_switch(journal: Journal) -> None:
+    """It was moved to an earlier one: the next switch is after that, and not after the one that counts no more."""
+    journal.switches.keep(OLD, NEW, {EVERYBODY: LATER}, None, NOW)
+    journal.switches.move(OLD, NEW, EVERYBODY, AT, why="sooner", now=NOW)
+    between = AT + timedelta(days=10)
+    assert journal.switches.keep(Book(NEW, mode="test"), NEXT, {EVERYBODY: between}, None, NOW) == between
+
+
 def test_swapped_accounts_are_no_way_back(journal: Journal) -> None:
     """A process whose file has the two sides swapped, at the same instant, would bill each period at the wrong one."""
     journal.switches.keep(OLD, NEW, {EVERYBODY: AT}, None, NOW)

@@ -190,7 +190,8 @@ def _check_chain(
 
 
 def _check_after(rows: Sequence[Kept], given: Mapping[str, datetime]) -> None:
-    latest = max(row.at for row in rows)
+    current = {(row.source, row.target, row.customer): row.at for row in rows}  # not what a move has replaced
+    latest = max(current.values())
     if min(given.values()) <= latest:  # at the same instant: the two sides are swapped, and each bills the other's
         raise ConfigurationError(
             f"the book had a switch at {latest.isoformat()}: the next one must be after it; nothing was sent. If this "
