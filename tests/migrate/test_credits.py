@@ -275,8 +275,10 @@ def test_debts_are_not_set_off_against_credits(between: Move) -> None:
     """One customer's debt is not paid by what another one has: the totals are two."""
     customer(between, "source", "cus_42", balance=-1234, currency="eur")
     customer(between, "source", "cus_43", balance=1234, currency="eur")
+    read: list[int] = []
     with between.migration() as migration:
-        made = migration.credits(customers={"cus_42": "cus_42", "cus_43": "cus_42"})
+        made = migration.credits(customers={"cus_42": "cus_42", "cus_43": "cus_42"}, progress=read.append)
+    assert read == [0, 1]
     assert str(made).splitlines()[-2:] == ["  balance: 12.34 EUR", "  balance, owed by customers: 12.34 EUR"]
 
 

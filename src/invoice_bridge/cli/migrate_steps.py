@@ -200,8 +200,8 @@ def balances(
     as_json: AsJson = False,
 ) -> None:
     """List what customers have beside invoices, once a plan is run: a person moves it. Exit code 1 if there is any."""
-    with _migration(ledger, config, source, target) as migration, progress("reading balances"):
-        found = migration.credits(plan, customers=customers)
+    with _migration(ledger, config, source, target) as migration, progress("reading balances") as line:
+        found = migration.credits(plan, customers=customers, progress=line.show)
     if as_json:
         write_balances(found)
     else:

@@ -8,7 +8,7 @@ with its amount, and with what the customer has at the target already. What coul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from invoice_bridge.client.clients import Client
     from invoice_bridge.migrate.ledger import Ledger
 
-__all__ = ["Credit", "Credits", "customers_beside", "read_balances", "read_credits"]
+__all__ = ["Credit", "Credits", "customers_to_read", "read_balances", "read_credits"]
 
 NOTE = "credits"
 _MOST_IN_A_ROW = 3
@@ -109,17 +109,23 @@ def read_balances(client: Client, customer: str) -> tuple[Balance, ...]:
     return found
 
 
-def customers_beside(
+def customers_to_read(
     ledger: Ledger, plans: Iterable[int], provider: str, customers: Mapping[str, str]
-) -> tuple[set[str], set[str]]:
-    """Return the customers of these plans that a map lacks: by their ids at the source, which had none at the target,
-    and by their ids at the target `provider`.
+) -> tuple[dict[str, str | None], set[str]]:
+    """Return the customers of a map and of these plans, and the ids at the target `provider` that the map lacks.
+
+    The customers are by their ids at the source: those that are not mapped have None at the target. Raises
+    ConfigurationError for an empty map.
     """
-    unmapped, strange = set[str](), set[str]()
+    if not customers:
+        raise ConfigurationError("no customer is mapped: name the CSV of customers that the plan was made with")
+    found: dict[str, str | None] = dict(customers)
+    strange = set[str]()
     for plan in plans:
-        unmapped.update(own for own, _ in notes_of(ledger, plan, MISSING))
+        for unmapped, _ in notes_of(ledger, plan, MISSING):
+            found.setdefault(unmapped, None)
         strange.update(own for row in ledger.rows(plan) if (own := customer_at(row.operation, provider)) is not None)
-    return unmapped - set(customers), strange - set(customers.values())
+    return found, strange - set(customers.values())
 
 
 def read_credits(
@@ -130,6 +136,7 @@ def read_credits(
     customers: Mapping[str, str | None],
     *,
     strange: Collection[str] = (),
+    progress: Callable[[int], object] = lambda _read: None,
 ) -> Credits:
     """Read the balances of the customers at both accounts, and keep what was found in the ledger.
 
@@ -141,7 +148,8 @@ def read_credits(
     why = "the plan has invoices of it, and the map names no customer of the source for it: complete the map"
     unread = {f"? → {own}": why for own in strange}
     failed = in_a_row = 0
-    for own, there in sorted(customers.items()):
+    for number, (own, there) in enumerate(sorted(customers.items())):
+        progress(number)
         try:
             balances = read_balances(source, own)
         except (ConfigurationError, Unauthorized):

@@ -25,7 +25,7 @@ from invoice_bridge.core.money import Money
 from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate import planning
 from invoice_bridge.migrate.accounts import Account, check_accounts, check_made, check_source, check_target
-from invoice_bridge.migrate.credits import Credits, customers_beside, read_credits
+from invoice_bridge.migrate.credits import Credits, customers_to_read, read_credits
 from invoice_bridge.migrate.engine import Worker
 from invoice_bridge.migrate.evidence import write_evidence
 from invoice_bridge.migrate.ledger import Ledger
@@ -332,6 +332,7 @@ class Migration:
         plan: int | None = None,
         *,
         customers: Path_ | Mapping[str, str] | None = None,
+        progress: planning.Progress = lambda _read: None,
     ) -> Credits:
         """Read the balances of the plans' customers at both accounts, last of all: a person moves what is found.
 
@@ -348,12 +349,11 @@ class Migration:
         if self.source.context.provider.balances is None:
             raise ConfigurationError(f"{self.source.provider} states no balances of customers: nothing can be read")
         ids = ids_of(customers, self._maps("customers"), self.source.provider, self.target.provider)
-        if not ids:
-            raise ConfigurationError("no customer is mapped: name the CSV of customers that the plan was made with")
-        unmapped, strange = customers_beside(self.ledger, self._plans(), self.target.provider, ids)
-        everybody: dict[str, str | None] = {**dict.fromkeys(unmapped), **ids}
+        everybody, strange = customers_to_read(self.ledger, self._plans(), self.target.provider, ids)
         with self.source.reader() as source, self.target.reader() as target:
-            return read_credits(self.ledger, header.number, source, target, everybody, strange=strange)
+            return read_credits(
+                self.ledger, header.number, source, target, everybody, strange=strange, progress=progress
+            )
 
     def write_evidence(self, folder: Path_, plan: int | None = None) -> Path:
         """Write plan, ledger, verification and a page into a new folder, with the digest of each file."""
