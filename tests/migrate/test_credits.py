@@ -302,6 +302,16 @@ def test_a_map_that_is_not_the_plans_is_not_clear(between: Move) -> None:
     assert (list(made.unread), made.is_clear) == (["? → cus_42"], False)
 
 
+def test_a_customer_that_nothing_was_made_for_is_not_asked_about(between: Move) -> None:
+    """An earlier plan had a wrong id at the target, and was never run: the map is right now."""
+    between.bill("paid", "res-more", 100)
+    with between.migration() as migration:
+        migration.plan(customers={"cus_42": "cus_404"})
+        migration.plan(customers=between.customers)
+        migration.run(allow=migration.preview().stopping)
+        assert migration.credits(customers=between.customers).is_clear
+
+
 def test_the_plan_that_was_swept_is_finished_too(between: Move) -> None:
     """A sweep that is at its end does not hide that the first plan has items left."""
     for number in range(2):

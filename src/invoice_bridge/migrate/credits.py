@@ -112,7 +112,7 @@ def read_balances(client: Client, customer: str) -> tuple[Balance, ...]:
 def customers_to_read(
     ledger: Ledger, plans: Iterable[int], provider: str, customers: Mapping[str, str]
 ) -> tuple[dict[str, str | None], set[str]]:
-    """Return the customers of a map and of these plans, and the ids at the target `provider` that the map lacks.
+    """Return the customers of a map and of these plans, and those with documents at the target that the map lacks.
 
     The customers are by their ids at the source: those that are not mapped have None at the target. Raises
     ConfigurationError for an empty map.
@@ -124,7 +124,8 @@ def customers_to_read(
     for plan in plans:
         for unmapped, _ in notes_of(ledger, plan, MISSING):
             found.setdefault(unmapped, None)
-        strange.update(own for row in ledger.rows(plan) if (own := customer_at(row.operation, provider)) is not None)
+        made = ledger.rows(plan, ("done", "made", "released"))
+        strange.update(own for row in made if (own := customer_at(row.operation, provider)) is not None)
     return found, strange - set(customers.values())
 
 
