@@ -1,12 +1,13 @@
 """The ledger of a migration: plan, queue, journal and evidence in one table of a database.
 
 Rules of this file: the claim is the intent. One transaction takes up to BATCH items, and is committed before anything
-is sent for them; one more writes what became of them. A worker writes only under its own claim, so that it overwrites
-nobody who took its item over.
+is sent for them; the next one writes what became of them, and takes others. A worker writes only under its own claim,
+so that it overwrites nobody who took its item over.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -254,7 +255,7 @@ class Ledger:
             grace = microseconds(header.timing.deadline + header.timing.settling)
             rows += connection.execute(stale, {**where, "most": most - len(rows), "grace": grace}).all()
         if rows:
-            numbers = dumps([row.number for row in rows]).decode()
+            numbers = json.dumps([row.number for row in rows])
             take = _take(is_postgres=self.database.is_postgres)
             connection.execute(take, {"numbers": numbers, "taker": worker, "instant": instant})
         return [_item(row, instant) for row in rows]
