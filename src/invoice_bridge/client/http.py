@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import ModuleType
+from typing import Any
 
 from invoice_bridge.client.credentials import ApiKey
 from invoice_bridge.engine.supervise import Lost, NotSent
@@ -85,9 +86,14 @@ class classify_transport_errors:  # noqa: N801 - used as a function, around each
             raise (NotSent if isinstance(error, self._failures.never_sent) else Lost)(message) from error
 
 
-def no_cookies() -> CookieJar:
-    """Return a jar that keeps and sends no cookies: a provider's cookies would link requests without limit."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+class _NoCookies(CookieJar):
+    """A jar that keeps and sends no cookies: a provider's cookies would link requests without limit."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Look for none: the library's own search takes a tenth of the time of a request."""
+
+
+NO_COOKIES = _NoCookies(DefaultCookiePolicy(allowed_domains=[]))
 
 
 _sending: ContextVar[ApiKey | None] = ContextVar("_sending", default=None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from invoice_bridge.adapter.provider import Provider
 from invoice_bridge.client.credentials import ApiKey
 from invoice_bridge.client.exchange import Bound
-from invoice_bridge.client.http import no_cookies
+from invoice_bridge.client.http import NO_COOKIES
 from invoice_bridge.core.wire import Request, Response
 
 if TYPE_CHECKING:
@@ -84,5 +84,5 @@ def _leave_out(request: httpx.Request) -> httpx.Request:
 def without_cookies(http: Any) -> Any:
     """Copy an injected client, with a jar that takes nothing: its connections are used, and not its jar."""
     http = copy(http)
-    http.cookies = no_cookies()
+    http.cookies = NO_COOKIES
     return http

@@ -73,6 +73,8 @@ def faults(error: ValidationError, kind: type[BaseModel] | None = None) -> str:
 
 def one_line(text: str) -> str:
     """Escape unprintable characters: a name in a file may contain line breaks and terminal control sequences."""
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 

@@ -1,12 +1,13 @@
 """The ledger of a migration: plan, queue, journal and evidence in one table of a database.
 
 Rules of this file: the claim is the intent. One transaction takes up to BATCH items, and is committed before anything
-is sent for them; one more writes what became of them. A worker writes only under its own claim, so that it overwrites
-nobody who took its item over.
+is sent for them; the next one writes what became of them, and takes others. A worker writes only under its own claim,
+so that it overwrites nobody who took its item over.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate.database import Database
 from invoice_bridge.migrate.errors import LeaseExpired
-from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now, rows_in
+from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now, of_plan_in_order, rows_in
 from invoice_bridge.migrate.settling import microseconds, write_results
 from invoice_bridge.migrate.values import (
     STAGES,
@@ -173,9 +174,13 @@ class Ledger:
         """Yield the items of a plan, in its order, of some states or of all; a thousand are read at a time."""
         last = 0
         while True:
-            query = select(ITEMS).where(ITEMS.c.plan == plan, ITEMS.c.number > last).order_by(ITEMS.c.number)
-            if states is not None:
-                query = query.where(ITEMS.c.state.in_(states))
+            query = select(ITEMS).order_by(ITEMS.c.number)
+            if states is not None and len(states) == 1:  # in this order, the index of the states has them
+                query = query.where(ITEMS.c.plan == plan, ITEMS.c.state == states[0], ITEMS.c.number > last)
+            else:
+                query = query.where(
+                    of_plan_in_order(plan, last), true() if states is None else ITEMS.c.state.in_(states)
+                )
             with self.database.reading() as connection:
                 some = connection.execute(query.limit(_MOST)).all()
             yield from map(row_of, some)
@@ -250,7 +255,7 @@ class Ledger:
             grace = microseconds(header.timing.deadline + header.timing.settling)
             rows += connection.execute(stale, {**where, "most": most - len(rows), "grace": grace}).all()
         if rows:
-            numbers = dumps([row.number for row in rows]).decode()
+            numbers = json.dumps([row.number for row in rows])
             take = _take(is_postgres=self.database.is_postgres)
             connection.execute(take, {"numbers": numbers, "taker": worker, "instant": instant})
         return [_item(row, instant) for row in rows]

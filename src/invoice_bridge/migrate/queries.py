@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 
 from invoice_bridge.core.exact import loads
 from invoice_bridge.migrate.ledger import row_of
-from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now
+from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now, of_plan_in_order
 
 if TYPE_CHECKING:
     from invoice_bridge.migrate.ledger import Ledger
@@ -78,7 +78,7 @@ def texts_of(ledger: Ledger, plan: int) -> Iterator[tuple[str, str, str, str]]:
     columns = (ITEMS.c.number, ITEMS.c.reference, ITEMS.c.operation, ITEMS.c.source, ITEMS.c.history)
     last = 0
     while True:
-        query = select(*columns).where(ITEMS.c.plan == plan, ITEMS.c.number > last).order_by(ITEMS.c.number)
+        query = select(*columns).where(of_plan_in_order(plan, last)).order_by(ITEMS.c.number)
         with ledger.database.reading() as connection:
             some = connection.execute(query.limit(_SOME)).all()
         for number, reference, operation, source, history in some:

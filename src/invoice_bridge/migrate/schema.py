@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     bindparam,
     cast,
     column,
@@ -147,6 +148,14 @@ def rows_in(parameter: str, *, is_postgres: bool) -> Any:
     if is_postgres:
         return func.jsonb_array_elements(cast(given, JSONB)).table_valued(column("value", JSONB), name=parameter)
     return func.json_each(given).table_valued(column("value", Text), name=parameter)
+
+
+def of_plan_in_order(plan: int, after: int) -> Any:
+    """Return the condition of a plan's items after a number, for a statement that reads some of them in this order.
+
+    The sum keeps a database from an index that begins with the plan: it would sort the whole plan for each part of it.
+    """
+    return and_(ITEMS.c.number > after, ITEMS.c.plan + 0 == plan)
 
 
 def create_tables(connection: Any) -> None:

@@ -7,6 +7,7 @@ provider says is written without what a database refuses (a zero byte, half of a
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
@@ -63,7 +64,7 @@ def write_results(connection: Connection, worker: int, results: Iterable[Result]
     is_postgres = connection.dialect.name == "postgresql"
     for kinds, rows in alike.items():
         written = connection.execute(
-            _statement(kinds, is_postgres=is_postgres), {"rows": dumps(rows).decode(), "holder": worker}
+            _statement(kinds, is_postgres=is_postgres), {"rows": json.dumps(rows), "holder": worker}
         )
         for number, claim in written:
             del lost[number, claim]
