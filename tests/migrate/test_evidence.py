@@ -175,6 +175,16 @@ def test_half_of_the_evidence_is_removed(
     assert (migration.write_evidence(folder) / "SHA256SUMS").exists()
 
 
+def test_what_a_killed_process_left_is_named(migration: Migration, tmp_path: Path) -> None:
+    """It has no list; whole evidence is not said to be half."""
+    folder = migration.write_evidence(tmp_path / "evidence")
+    with pytest.raises(ConfigurationError, match="and this one is not$"):
+        migration.write_evidence(folder)
+    (folder / "SHA256SUMS").unlink()
+    with pytest.raises(ConfigurationError, match="its writing was interrupted: remove it"):
+        migration.write_evidence(folder)
+
+
 def test_two_that_write_at_once_leave_one(
     migration: Migration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

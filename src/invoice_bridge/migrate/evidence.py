@@ -44,7 +44,11 @@ def write_evidence(ledger: Ledger, preview: Preview, folder: str | PathLike[str]
     is_new = False
     try:
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
-            raise ConfigurationError(f"{place}: evidence is written into a new or an empty folder, and this one is not")
+            is_half = (place / "plan.json").exists() and not (place / SUMS).exists()
+            hint = f"; it has no {SUMS}, so that its writing was interrupted: remove it, and write it again"
+            raise ConfigurationError(
+                f"{place}: evidence is written into a new or an empty folder, and this one is not{hint * is_half}"
+            )
         is_new = not place.exists()
         place.parent.mkdir(parents=True, exist_ok=True)
         place.mkdir(mode=0o700, exist_ok=True)
