@@ -178,7 +178,7 @@ def test_half_of_the_evidence_is_removed(
 def test_what_a_killed_process_left_is_named(migration: Migration, tmp_path: Path) -> None:
     """It has no list; whole evidence is not said to be half."""
     folder = migration.write_evidence(tmp_path / "evidence")
-    with pytest.raises(ConfigurationError, match="and this one is not$"):
+    with pytest.raises(ConfigurationError, match=r"and this one is not$"):
         migration.write_evidence(folder)
     (folder / "SHA256SUMS").unlink()
     with pytest.raises(ConfigurationError, match="its writing was interrupted: remove it"):
