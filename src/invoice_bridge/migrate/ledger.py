@@ -219,7 +219,7 @@ class Ledger:
         An empty list means that nothing is due now. Raises LeaseExpired if the worker's own lease has passed.
         """
         with self.database.writing() as connection:
-            return self._take(connection, header, worker, page, most)
+            return self._claim_in(connection, header, worker, page, most)
 
     def settle(self, worker: int, results: Iterable[Result]) -> list[Item]:
         """Write what became of items, in one transaction; return those that another worker has taken over meanwhile.
@@ -240,11 +240,13 @@ class Ledger:
         with self.database.writing() as connection:
             lost = write_results(connection, worker, results)
             try:
-                return lost, self._take(connection, header, worker, page, most)
+                return lost, self._claim_in(connection, header, worker, page, most)
             except LeaseExpired:
                 return lost, []
 
-    def _take(self, connection: Connection, header: PlanHeader, worker: int, page: int | None, most: int) -> list[Item]:
+    def _claim_in(
+        self, connection: Connection, header: PlanHeader, worker: int, page: int | None, most: int
+    ) -> list[Item]:
         if not 1 <= most <= BATCH:
             raise ValueError(f"a claim takes from 1 to {BATCH} items")
         due, stale = _taking(by_page=page is not None)
