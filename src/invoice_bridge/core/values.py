@@ -63,6 +63,9 @@ class Frozen(BaseModel):
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?|[0-9]*\.[0-9]+)[0-9]*([eE][+-]?[0-9]+)?", re.ASCII)
 
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T", re.ASCII)
+
+
 def in_utc(instant: datetime) -> datetime:
     """Return the instant in UTC.
 
@@ -77,7 +80,10 @@ def in_utc(instant: datetime) -> datetime:
 
 
 def _no_bare_number(value: Any) -> Any:
-    if isinstance(value, int | float | Decimal):
+    kind = type(value)
+    if kind is datetime or (kind is str and _DAY.match(value)):  # most values
+        return value
+    if isinstance(value, (int, float, Decimal)):
         raise ValueError(f"{value!r} is a number, not an instant: seconds and milliseconds look alike")
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         raise ValueError(f"{value!r} is a number, not an instant: write 2026-05-01T00:00:00Z")

@@ -251,8 +251,8 @@ class Ledger:
             raise ValueError(f"a claim takes from 1 to {BATCH} items")
         due, stale = _taking(by_page=page is not None)
         where = {"plan": header.number} | ({} if page is None else {"page": page})
-        instant = check_lease(connection, worker)
-        rows = list(connection.execute(due, {**where, "most": most, "instant": instant}).all())
+        rows = list(connection.execute(due, {**where, "most": most, "which": worker}).all())
+        instant = rows[0].instant if rows else check_lease(connection, worker)
         if len(rows) < most:
             grace = microseconds(header.timing.deadline + header.timing.settling)
             rows += connection.execute(stale, {**where, "most": most - len(rows), "grace": grace}).all()
@@ -294,9 +294,10 @@ def _taking(*, by_page: bool) -> tuple[Any, Any]:
     if by_page:
         mine = and_(mine, ITEMS.c.page == bindparam("page"))
     dead = select(WORKERS.c.number).where(WORKERS.c.lease_until + bindparam("grace", type_=BigInteger) < now())
+    instant = _lease().scalar_subquery()  # of a lease that has passed it is null, and nothing is due
     due = (
-        select(*_TAKEN)
-        .where(mine, ITEMS.c.due_at <= bindparam("instant", type_=BigInteger))
+        select(*_TAKEN, instant.label("instant"))
+        .where(mine, ITEMS.c.due_at <= instant)
         .order_by(ITEMS.c.due_at, ITEMS.c.number)
     )
     taken = ITEMS.c.worker.is_not(None)  # as the index of what is taken has it
