@@ -26,9 +26,10 @@ def is_msgspec_used() -> bool:
 
 
 def read_page(provider: str) -> Callable[[bytes], Any]:
-    """Return what a client does with the bytes of a listing's answer: the flow of `ListInvoices`, fed with them."""
+    """Return what a client does with the bytes of a listing's answer: the steps of `ListInvoices`, fed with them."""
     from invoice_bridge import ListInvoices, providers
     from invoice_bridge.core.wire import Response
+    from invoice_bridge.engine.supervise import Policy, supervise
     from invoice_bridge.explain import make_context
 
     declared = providers.get(provider)
@@ -37,10 +38,10 @@ def read_page(provider: str) -> Callable[[bytes], Any]:
     headers = {"content-type": "application/json"}
 
     def read(content: bytes) -> Any:
-        flow = declared.flow(command, context)
-        next(flow)
+        steps = supervise(declared.flow(command, context), context, Policy())
+        next(steps)
         try:
-            flow.send(Response(200, content, headers, provider))
+            steps.send(Response(200, content, headers, provider))
         except StopIteration as done:
             return done.value
         raise AssertionError("a page asks for more than its listing: the fixture is not complete")

@@ -29,6 +29,7 @@ from invoice_bridge.core.errors import (
 )
 from invoice_bridge.core.steps import State, Step
 from invoice_bridge.core.wire import Flow, Request, Response, Send, Sleep, Steps
+from invoice_bridge.engine.collecting import reading
 from invoice_bridge.engine.subject import check_subject, has_failed
 
 T = TypeVar("T")
@@ -161,7 +162,8 @@ class _OnlyFailures:
 
 def _sent(flow: Flow[Any], answer: Response | None) -> Request | StopIteration:
     try:
-        return next(flow) if answer is None else flow.send(answer)
+        with reading(answer):
+            return next(flow) if answer is None else flow.send(answer)
     except StopIteration as done:
         return done
 
@@ -272,7 +274,8 @@ def _try(request: Request, call: _Call, maybe: bool) -> Steps[Response | _Attemp
         if pace is not None:
             pace.observe(throttled=False, retry_after=None)
         try:
-            check_subject(request, answer, call.context)
+            with reading(answer):
+                check_subject(request, answer, call.context)
         except MalformedResponse as torn:  # torn, or another request's answer: as good as lost
             return _Attempt(torn, repeatable, maybe=request.writes, status=answer.status)
         return answer
