@@ -97,7 +97,8 @@ def test_what_is_refused_or_skipped_from_the_start_is_never_taken(ledger: Ledger
 def test_without_a_plan_there_is_nothing_to_work_on(ledger: Ledger) -> None:
     with pytest.raises(ConfigurationError, match="has no plan: plan the migration first"):
         ledger.plan()
-    with pytest.raises(ConfigurationError, match="has no plan 7"):
+    one, two = (ledger.add_plan(PlanHeader("stripe:acct_1")) for _ in range(2))
+    with pytest.raises(ConfigurationError, match=f"has no plan 7: its plans are {one}, {two}"):
         ledger.plan(7)
 
 

@@ -100,9 +100,13 @@ class Ledger:
         query = select(PLANS).order_by(PLANS.c.number.desc()).limit(1)
         with self.database.reading() as connection:
             row = connection.execute(query if number is None else query.where(PLANS.c.number == number)).first()
+            known = [] if row else list(connection.execute(select(PLANS.c.number).order_by(PLANS.c.number)).scalars())
+        if row is None and known:
+            raise ConfigurationError(
+                f"the ledger {self.database.location} has no plan {number}: its plans are {', '.join(map(str, known))}"
+            )
         if row is None:
-            which = "no plan" if number is None else f"no plan {number}"
-            raise ConfigurationError(f"the ledger {self.database.location} has {which}: plan the migration first")
+            raise ConfigurationError(f"the ledger {self.database.location} has no plan: plan the migration first")
         timing = Timing(**{name: float(value) for name, value in loads(row.timing).items()})
         return PlanHeader(row.target, loads(row.facts), timing, row.rate, row.number)
 
