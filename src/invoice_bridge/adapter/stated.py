@@ -7,6 +7,7 @@ out one of a field that is. Nothing of a row is read but its path, and that once
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from invoice_bridge.core.natives import FrozenTree
@@ -25,6 +26,7 @@ _Fields = dict[str, list[tuple[int, R, str | None]]]
 """The first name of paths → the places of their rows in the table, the rows, and the second names."""
 _CONTAINERS = frozenset({tuple, dict, FrozenDict, FrozenTree})
 _MISSING = object()
+_PLACE = itemgetter(0)
 _BY_OTHER_WAYS = frozenset({"customer.id"})
 """Paths whose value is not at the path alone: `CustomerRef.ids` is another way to give it."""
 
@@ -72,13 +74,9 @@ class RowsByField(Generic[R]):
                     if value is not None and value is not False and (type(value) not in _CONTAINERS or value):
                         found.append((place, row))
                         break
-        found.sort(key=_place)
+        found.sort(key=_PLACE)
         return [row for _, row in found]
 
 
 def _names_of(kind: type[Any]) -> Iterable[str]:
     return kind.model_fields if issubclass(kind, Frozen) else ()
-
-
-def _place(numbered: tuple[int, Any]) -> int:
-    return numbered[0]
