@@ -236,10 +236,27 @@ def test_a_long_plan_is_read_in_parts_without_sorting_it_for_each(tmp_path: Path
         assert len(opened.claim(opened.plan(plan), Lease(opened.database, Timing()).number)) == BATCH
     with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as file:
         reading = [one for one in seen if "FROM invoice_bridge_items" in one[0]]
-        assert len(reading) == 5
+        assert len(reading) == 9
         for statement, values in reading:
             steps = [row[3] for row in file.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
-            assert not any("TEMP B-TREE" in step or "SCAN" in step for step in steps), (statement, steps)
+            assert not any("TEMP B-TREE" in step or "SCAN invoice_bridge" in step for step in steps), (statement, steps)
+
+
+def test_each_of_two_plans_is_read_alone(ledger: Ledger, header: PlanHeader) -> None:
+    """Their items are mixed, as where two are planned at once; a plan without items has none."""
+    second, empty = (ledger.add_plan(PlanHeader("stripe:acct_1")) for _ in range(2))
+    ledger.add(second, islice(items(40), 20))
+    ledger.add(header.number, (NewItem(f"late-{one}", state="refused", reason="void") for one in range(5)))
+    ledger.add(second, items(40))
+    assert len(list(ledger.rows(second))) == len(list(texts_of(ledger, second))) == 40
+    assert [row.reference for row in ledger.rows(header.number)][-5:] == [f"late-{one}" for one in range(5)]
+    assert len(list(ledger.rows(header.number))) == len(list(texts_of(ledger, header.number))) == 65
+    assert (
+        len(list(ledger.rows(header.number, ["refused"])))
+        == len(list(ledger.rows(header.number, ["refused", "sent"])))
+        == 5
+    )
+    assert list(ledger.rows(empty)) == list(texts_of(ledger, empty)) == list(ledger.rows(second, ["done"])) == []
 
 
 # ── what became of items ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,10 +22,11 @@ from invoice_bridge.core.exact import dumps, loads
 from invoice_bridge.journal.location import Location
 from invoice_bridge.migrate.database import Database
 from invoice_bridge.migrate.errors import LeaseExpired
-from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now, of_plan_in_order, rows_in
+from invoice_bridge.migrate.schema import ITEMS, NOTES, PLANS, WORKERS, now, of_plan_in_order, rows_in, span_of_numbers
 from invoice_bridge.migrate.settling import microseconds, write_results
 from invoice_bridge.migrate.values import (
     STAGES,
+    STATES,
     Item,
     NewItem,
     PlanHeader,
@@ -176,21 +177,26 @@ class Ledger:
 
     def rows(self, plan: int, states: Sequence[State] | None = None) -> Iterator[Row]:
         """Yield the items of a plan, in its order, of some states or of all; a thousand are read at a time."""
-        last = 0
-        while True:
+        after, last = self.numbers_of(plan, states or STATES)
+        while after < last:
             query = select(ITEMS).order_by(ITEMS.c.number)
             if states is not None and len(states) == 1:  # in this order, the index of the states has them
-                query = query.where(ITEMS.c.plan == plan, ITEMS.c.state == states[0], ITEMS.c.number > last)
+                query = query.where(ITEMS.c.plan == plan, ITEMS.c.state == states[0], ITEMS.c.number > after)
             else:
-                query = query.where(
-                    of_plan_in_order(plan, last), true() if states is None else ITEMS.c.state.in_(states)
-                )
+                some_states = true() if states is None else ITEMS.c.state.in_(states)
+                query = query.where(of_plan_in_order(plan, after, last), some_states)
             with self.database.reading() as connection:
                 some = connection.execute(query.limit(_MOST)).all()
             yield from map(row_of, some)
             if len(some) < _MOST:
                 return
-            last = some[-1].number
+            after = some[-1].number
+
+    def numbers_of(self, plan: int, states: Sequence[State] = STATES) -> tuple[int, int]:
+        """Return between which numbers the items of a plan are, of some states or of all: after one, to the other."""
+        with self.database.reading() as connection:
+            first, last = connection.execute(span_of_numbers(plan, states)).one()
+        return (0, 0) if first is None else (first - 1, last)
 
     def is_finished(self, plan: int, page: int | None = None) -> bool:
         """Return whether no item of a plan, or of a page, is left to be worked on."""

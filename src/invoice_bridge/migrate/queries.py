@@ -76,13 +76,13 @@ def owners_of(ledger: Ledger, plans: Collection[int], references: Collection[str
 def texts_of(ledger: Ledger, plan: int) -> Iterator[tuple[str, str, str, str]]:
     """Yield what each item of a plan is to do, in its order: its reference, operation, source, and "1" for history."""
     columns = (ITEMS.c.number, ITEMS.c.reference, ITEMS.c.operation, ITEMS.c.source, ITEMS.c.history)
-    last = 0
-    while True:
-        query = select(*columns).where(of_plan_in_order(plan, last)).order_by(ITEMS.c.number)
+    after, last = ledger.numbers_of(plan)
+    while after < last:
+        query = select(*columns).where(of_plan_in_order(plan, after, last)).order_by(ITEMS.c.number)
         with ledger.database.reading() as connection:
             some = connection.execute(query.limit(_SOME)).all()
         for number, reference, operation, source, history in some:
-            last = number
+            after = number
             yield reference, operation, source, "1" if history else ""
         if len(some) < _SOME:
             return

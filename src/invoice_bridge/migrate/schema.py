@@ -6,6 +6,7 @@ share; None in `due_at` means that no worker may take the item. A change of a ta
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -24,7 +25,10 @@ from sqlalchemy import (
     cast,
     column,
     func,
+    literal,
+    select,
     text,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
@@ -150,12 +154,30 @@ def rows_in(parameter: str, *, is_postgres: bool) -> Any:
     return func.json_each(given).table_valued(column("value", Text), name=parameter)
 
 
-def of_plan_in_order(plan: int, after: int) -> Any:
-    """Return the condition of a plan's items after a number, for a statement that reads some of them in this order.
+def of_plan_in_order(plan: int, after: int, last: int) -> Any:
+    """Return the condition of a plan's items from after a number to the last one, for reading some in this order.
 
     The sum keeps a database from an index that begins with the plan: it would sort the whole plan for each part of it.
     """
-    return and_(ITEMS.c.number > after, ITEMS.c.plan + 0 == plan)
+    return and_(ITEMS.c.number > after, ITEMS.c.number <= last, ITEMS.c.plan + 0 == plan)
+
+
+def span_of_numbers(plan: int, states: Iterable[str]) -> Any:
+    """Return the query for the first and the last number of a plan, by the index of the states: both null if it has
+    none in these states.
+    """
+    found = [
+        select(func.min(ITEMS.c.number).label("first"), literal(None, BigInteger).label("last")).where(
+            ITEMS.c.plan == plan, ITEMS.c.state == state
+        )
+        for state in states
+    ]
+    found += [
+        select(literal(None, BigInteger), func.max(ITEMS.c.number)).where(ITEMS.c.plan == plan, ITEMS.c.state == state)
+        for state in states
+    ]
+    each = union_all(*found).subquery()
+    return select(func.min(each.c.first), func.max(each.c.last))
 
 
 def create_tables(connection: Any) -> None:
