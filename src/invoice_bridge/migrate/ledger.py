@@ -195,8 +195,8 @@ class Ledger:
     def numbers_of(self, plan: int, states: Sequence[State] = STATES) -> tuple[int, int]:
         """Return between which numbers the items of a plan are, of some states or of all: after one, to the other."""
         with self.database.reading() as connection:
-            first, last = connection.execute(span_of_numbers(plan, states)).one()
-        return (0, 0) if first is None else (first - 1, last)
+            span = connection.execute(span_of_numbers(plan, states)).one()
+        return (0, 0) if span.first is None else (span.first - 1, span.last)
 
     def is_finished(self, plan: int, page: int | None = None) -> bool:
         """Return whether no item of a plan, or of a page, is left to be worked on."""

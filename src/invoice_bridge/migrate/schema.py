@@ -177,7 +177,7 @@ def span_of_numbers(plan: int, states: Iterable[str]) -> Any:
         for state in states
     ]
     each = union_all(*found).subquery()
-    return select(func.min(each.c.first), func.max(each.c.last))
+    return select(func.min(each.c.first).label("first"), func.max(each.c.last).label("last"))
 
 
 def create_tables(connection: Any) -> None:
