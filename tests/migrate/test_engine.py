@@ -323,6 +323,28 @@ def test_a_claim_whose_commit_is_not_confirmed_is_taken_over(ledger: Ledger, mon
     assert sum(row.claim for row in ledger.rows(plan)) == 55
 
 
+def test_a_batch_whose_commit_is_not_confirmed_is_written_and_the_next_taken_over(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What became of the first items is written; the next ones, of which the worker does not know, wait their time."""
+    plan = plan_of(ledger, 60, timing=Timing(lease=1.0, beat=0.2, deadline=1.0, settling=0.2))
+    both, lost = ledger.settle_and_claim, list[Item]()
+
+    def loses_the_answer(*arguments: Any) -> Any:
+        written, taken = both(*arguments)
+        if taken and not lost:
+            lost.extend(taken)
+            raise LedgerUnavailable("the answer to COMMIT is lost")
+        return written, taken
+
+    monkeypatch.setattr(ledger, "settle_and_claim", loses_the_answer)
+    _, emulator = work(ledger)
+    assert lost
+    assert ledger.counts(plan) == {"done": 60}
+    assert len(emulator.invoices) == 60
+    assert sum(row.claim for row in ledger.rows(plan)) == 60 + len(lost)
+
+
 def test_sessions_that_end_in_the_middle_cost_nothing(postgres_journal: str) -> None:
     """The server ends all sessions three times: the worker connects again, and each item is made once."""
     with running(names=["stripe"]) as served, Ledger(postgres_journal) as ledger:
