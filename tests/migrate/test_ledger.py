@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, null
 
 from invoice_bridge import ConfigurationError, Money, OneTimeCharge
 from invoice_bridge.migrate import (
@@ -25,6 +25,7 @@ from invoice_bridge.migrate import (
     work_on_jobs,
     write_operation,
 )
+from invoice_bridge.migrate import ledger as ledgers
 from invoice_bridge.migrate.leases import Lease, seconds_now
 from invoice_bridge.migrate.ledger import BATCH
 from invoice_bridge.migrate.queries import texts_of
@@ -141,6 +142,30 @@ def test_a_worker_whose_lease_has_passed_takes_nothing(ledger: Ledger, header: P
         ledger.claim(header, lease.number)
     assert not lease.renew()
     assert not lease.is_held
+
+
+def test_a_lease_that_passes_within_the_statement_takes_nothing(
+    ledger: Ledger, header: PlanHeader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It held for the condition and not for what is selected: a process can be stopped between the two."""
+    due, stale = ledgers._taking(by_page=False)
+    passed = due.with_only_columns(*(one for one in due.selected_columns if one.name != "instant"))
+    passed = passed.add_columns(null().label("instant"))
+    monkeypatch.setattr(ledgers, "_taking", lambda **_: (passed, stale))
+    held = Lease(ledger.database, Timing())
+    assert len(ledger.claim(header, held.number, most=1)) == 1
+    held.end()
+    lease = Lease(ledger.database, Timing(lease=0.2, beat=0.1))
+
+    def expired(*_: object) -> int:
+        raise LeaseExpired("the lease has passed")
+
+    monkeypatch.setattr(ledgers, "check_lease", expired)
+    with pytest.raises(LeaseExpired):
+        ledger.claim(header, lease.number)
+    assert ledger.settle_and_claim(header, lease.number, []) == ([], [])
+    assert ledger.counts(header.number) == {"planned": 59, "sent": 1}
+    lease.end()
 
 
 def test_items_of_a_dead_worker_are_taken_over_once_nothing_of_it_can_be_under_way(

@@ -148,9 +148,9 @@ class Ledger:
         return added
 
     def analyze(self) -> None:
-        """Have PostgreSQL count the items, as it does by itself after a minute: till then it sorts them at each claim.
+        """Have PostgreSQL count the items, as it does by itself after some time.
 
-        SQLite chooses its indexes without counting.
+        Till then it sorted some thousand items at each claim. SQLite chooses its indexes without counting.
         """
         if self.database.is_postgres:
             with self.database.writing() as connection:
@@ -262,7 +262,8 @@ class Ledger:
         due, stale = _taking(by_page=page is not None)
         where = {"plan": header.number} | ({} if page is None else {"page": page})
         rows = list(connection.execute(due, {**where, "most": most, "which": worker}).all())
-        instant = rows[0].instant if rows else check_lease(connection, worker)
+        # null even with rows, where the lease has passed between the condition and what is selected
+        instant = (rows[0].instant if rows else None) or check_lease(connection, worker)
         if len(rows) < most:
             grace = microseconds(header.timing.deadline + header.timing.settling)
             rows += connection.execute(stale, {**where, "most": most - len(rows), "grace": grace}).all()
